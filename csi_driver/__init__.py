@@ -1,0 +1,1 @@
+"""A Container Storage Interface driver for FreeBSD hosts with ZFS."""

@@ -1,0 +1,1 @@
+"""The node side: attach, format, mount. Knows neither gRPC, Ansible nor ZFS."""

@@ -1,0 +1,1 @@
+"""The storage domain: volumes, publications, identities. Knows neither gRPC nor Ansible."""

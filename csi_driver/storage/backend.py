@@ -1,0 +1,54 @@
+"""
+The seam between the domain and the storage hosts.
+
+Promises of every method: idempotent; safe to call concurrently and from several replicas; returns
+what is there after the call, not what was asked; raises `DriverError` and nothing else, with
+`UNCERTAIN` whenever the outcome is not known. `deadline` is a `time.monotonic()` value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from csi_driver.storage.ids import VolumeId
+    from csi_driver.storage.model import (
+        Capacity,
+        Page,
+        Publication,
+        PublicationRequest,
+        Volume,
+        VolumeRequest,
+    )
+
+
+class StorageBackend(Protocol):
+    """Storage hosts, each addressed by its configured name."""
+
+    def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
+        """Make the volume, or return the one of that name if it is compatible."""
+        ...
+
+    def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
+        """Destroy the volume; succeed if there is none. `IN_USE` while it is published."""
+        ...
+
+    def publish(self, volume: VolumeId, request: PublicationRequest, *, deadline: float) -> Publication:
+        """Export the volume to the node; the same request again gives the same publication."""
+        ...
+
+    def unpublish(self, volume: VolumeId, node: str | None, *, deadline: float) -> None:
+        """End the export to the node (None: to every node); on return its sessions are gone."""
+        ...
+
+    def get_volume(self, volume: VolumeId, *, deadline: float) -> Volume:
+        """Return the volume, or raise `NOT_FOUND`."""
+        ...
+
+    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page:
+        """Return up to `limit` (0: all) volumes of the host whose uuid sorts after `after`."""
+        ...
+
+    def capacity(self, host: str, *, deadline: float) -> Capacity:
+        """Return the room left on the host."""
+        ...

@@ -1,0 +1,114 @@
+"""
+The values the driver thinks in. Frozen, validated where they enter, plain inside.
+
+Sizes are bytes, times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from csi_driver.storage.ids import NodeId, VolumeId
+
+
+class Protocol(StrEnum):
+    """How a volume reaches its nodes."""
+
+    ISCSI = "iscsi"
+
+
+class AccessMode(StrEnum):
+    """Who may use a volume at once; CSI's VolumeCapability.AccessMode in words."""
+
+    SINGLE_NODE_WRITER = "single_node_writer"
+    SINGLE_NODE_READER_ONLY = "single_node_reader_only"
+    MULTI_NODE_READER_ONLY = "multi_node_reader_only"
+    MULTI_NODE_SINGLE_WRITER = "multi_node_single_writer"
+    MULTI_NODE_MULTI_WRITER = "multi_node_multi_writer"
+    SINGLE_NODE_SINGLE_WRITER = "single_node_single_writer"
+    SINGLE_NODE_MULTI_WRITER = "single_node_multi_writer"
+
+    @property
+    def is_multi_node(self) -> bool:
+        """Whether more than one node may hold the volume at once."""
+        return self.value.startswith("multi_node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSpec:
+    """
+    What a volume is to be like, apart from its name and size.
+
+    `properties` are ZFS properties given to the volume; `attributes` are kept with the volume and
+    handed back unchanged as its volume context (`protocol`, `fsType`).
+    """
+
+    protocol: Protocol = Protocol.ISCSI
+    thin: bool = True
+    volblocksize: int = 16384
+    blocksize: int = 512
+    properties: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRequest:
+    """A volume someone wants; `limit_bytes` 0 means no upper limit."""
+
+    name: str
+    spec: VolumeSpec
+    required_bytes: int
+    limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One volume exported to one node, as the storage host has it. `target` ends in a secret token."""
+
+    node: str
+    mode: AccessMode
+    readonly: bool
+    protocol: Protocol
+    target: str
+    lun: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationRequest:
+    """A volume someone wants exported to one node."""
+
+    node: NodeId
+    mode: AccessMode
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume as the storage host has it."""
+
+    id: VolumeId
+    name: str
+    size_bytes: int
+    attributes: Mapping[str, str]
+    publications: tuple[Publication, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some volumes in id order; `next_after` is the last id when there may be more."""
+
+    volumes: tuple[Volume, ...]
+    next_after: VolumeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """Room on a storage host, in bytes."""
+
+    available_bytes: int
+    maximum_volume_bytes: int
