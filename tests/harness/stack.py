@@ -1,0 +1,138 @@
+"""A simulated storage host, the driver before it, and a node, all in one temporary directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.harness.driver import STANDINS, DriverProcess
+from tests.simulator.host import SimulatedHost
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+CLUSTER = "demo"
+HOST = "nas1"
+NODE_NAME = "node-1"
+
+
+class Stack:
+    """
+    Start everything on entry, take it down on exit.
+
+    `split` serves controller and node on two sockets by two processes, as in a cluster. `prepared`
+    starts a host on which the storage_host role has already done its work.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: bool = False,
+        release: str = "14.3",
+        ssh: str = "auto",
+        prepared: bool = True,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="csi-", dir="/tmp"))  # noqa: S108 - short socket paths
+        self.host = SimulatedHost(self.directory / "host", release=release, prepared=prepared, ssh=ssh)
+        self.config = self.directory / "config.yml"
+        self.node_state = self.directory / "node"
+        self._settings = settings or {}
+        roles = ("controller", "node") if split else ("all",)
+        self.drivers = {role: self._driver(role) for role in roles}
+
+    def _driver(self, role: str) -> DriverProcess:
+        return DriverProcess(role, config=self.config, directory=self.directory, environment=self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """What the driver's processes get on top of this process's environment."""
+        return {
+            "PATH": f"{STANDINS}{os.pathsep}{os.environ['PATH']}",
+            "NODE_NAME": NODE_NAME,
+            "STANDIN_STATE": str(self.node_state),
+            "CSI_NODE_SYSFS": str(self.node_state / "sys"),
+            "CSI_NODE_DEV": str(self.node_state / "dev"),
+        }
+
+    @property
+    def controller(self) -> DriverProcess:
+        """The process that serves the controller."""
+        return self.drivers.get("controller") or self.drivers["all"]
+
+    @property
+    def node(self) -> DriverProcess:
+        """The process that serves the node."""
+        return self.drivers.get("node") or self.drivers["all"]
+
+    def write_config(self) -> None:
+        """Write the driver's configuration for the running host."""
+        self.config.write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
+        self.config.chmod(0o600)
+
+    def _configuration(self) -> dict[str, Any]:
+        info = self.host.info
+        host = {
+            "ansible_host": info["address"],
+            "ansible_port": info["port"],
+            "ansible_user": info["user"],
+            "ansible_ssh_private_key_file": info["identity_file"],
+            "ansible_python_interpreter": info["python"],
+            "host_key": info["host_key"],
+            "privilege": "none",
+            "parent": info["parent"],
+            "settings_dir": info["settings_dir"],
+            "portals": info["portals"],
+        }
+        return {
+            "cluster": CLUSTER,
+            "storage_hosts": {"hosts": {HOST: host}},
+            "node": {"addresses": ["127.0.0.1"]},
+            **self._settings,
+        }
+
+    def start_drivers(self) -> None:
+        """Start the driver's processes; the host must be running."""
+        self.node_state.mkdir(exist_ok=True)
+        self.write_config()
+        for driver in self.drivers.values():
+            driver.start()
+
+    def stop_drivers(self) -> None:
+        """Stop the driver's processes gracefully."""
+        for driver in self.drivers.values():
+            driver.stop()
+
+    def host_state(self) -> dict[str, Any]:
+        """Everything observable on the simulated host."""
+        return self.host.control("state")
+
+    def __enter__(self) -> Stack:
+        try:
+            self.host.start()
+            self.start_drivers()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take everything down, even after failures, and remove the directory."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+            stack.callback(self.host.stop)
+            for driver in self.drivers.values():
+                stack.callback(driver.stop)
+
+    def describe(self) -> str:
+        """The host's description, for people."""
+        return json.dumps(self.host.info, indent=2)
