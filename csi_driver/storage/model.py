@@ -39,6 +39,27 @@ class AccessMode(StrEnum):
         return self.value.startswith("multi_node")
 
 
+@dataclass(frozen=True, slots=True)
+class MountAccess:
+    """A volume used through a filesystem; an empty `fs_type` leaves the choice to the driver."""
+
+    fs_type: str = ""
+    mount_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAccess:
+    """A volume used as a raw block device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeCapability:
+    """How someone wants to use a volume: through what, and together with whom."""
+
+    access: MountAccess | BlockAccess
+    mode: AccessMode
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSpec:
     """
