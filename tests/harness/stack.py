@@ -16,6 +16,7 @@ from tests.harness.driver import STANDINS, DriverProcess
 from tests.simulator.host import SimulatedHost
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 CLUSTER = "demo"
@@ -109,9 +110,23 @@ class Stack:
         for driver in self.drivers.values():
             driver.stop()
 
+    @property
+    def ctl_conf(self) -> Path:
+        """The simulated host's /etc/ctl.conf."""
+        return self.directory / "host" / "etc" / "ctl.conf"
+
     def host_state(self) -> dict[str, Any]:
         """Everything observable on the simulated host."""
         return self.host.control("state")
+
+    @contextlib.contextmanager
+    def running_host(self) -> Iterator[None]:
+        """Only the host, for those who start the drivers themselves; everything is taken down on exit."""
+        try:
+            self.host.start()
+            yield
+        finally:
+            self.close()
 
     def __enter__(self) -> Stack:
         try:
