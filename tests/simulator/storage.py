@@ -1,0 +1,282 @@
+"""ZFS's state together with the files behind it: sparse files, device nodes, what holds a volume open, persistence."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.simulator.blocks import BlockMap, BlockMaps, allocated_bytes
+from tests.simulator.registry import Json
+from tests.simulator.state import FILESYSTEM, VOLUME, Dataset, Pool, Snapshot, Tree, new_guid
+
+if TYPE_CHECKING:
+    from tests.simulator.machine import Machine
+
+_ZVOL = "/dev/zvol/"
+
+
+class Storage:
+    """All methods need the machine's lock. Changes reach the disk with ``commit``, which the dispatcher calls."""
+
+    def __init__(self, machine: Machine, pools: dict[str, int]) -> None:
+        self.machine = machine
+        self.tree = Tree()
+        self._maps = BlockMaps()
+        self._holders: dict[int, set[str]] = {}
+        self._dirty: set[int] = set()
+        self._data = machine.root / "var" / "db" / "zfs"
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._zvols = machine.root / "dev" / "zvol"
+        self._zvols.mkdir(parents=True, exist_ok=True)
+        self._file = machine.root / "state.json"
+        self._journal = machine.root / "state.journal"
+        self._load()
+        for name, size in pools.items():
+            if name not in self.tree.pools:
+                self.create_pool(name, size)
+        self._compact()
+
+    # -- pools -----------------------------------------------------------------------------------------------------
+
+    def create_pool(self, name: str, size_bytes: int) -> Dataset:
+        pool = self.tree.pools[name] = Pool(name, size_bytes, new_guid())
+        root = Dataset(name, FILESYSTEM, new_guid(), 1, self.now(), pool.next_objset, mounted=True)
+        self.add(root)
+        return root
+
+    def set_imported(self, name: str, *, imported: bool) -> None:
+        """Export or import a pool: its device nodes come and go, its data stays."""
+        self.tree.pools[name].imported = imported
+        for dataset in self.tree.all(exported=True):
+            if dataset.pool == name and dataset.kind == VOLUME:
+                self.refresh_node(dataset)
+
+    def now(self) -> int:
+        return int(self.machine.now())
+
+    def next_txg(self, pool: str) -> int:
+        return self.tree.pools[pool].next_txg()
+
+    # -- datasets --------------------------------------------------------------------------------------------------
+
+    def add(self, dataset: Dataset) -> None:
+        """Put a new dataset into the tree, with its (empty) file and node or its mount point."""
+        self.tree.add(dataset)
+        self.changed(dataset)
+        if dataset.kind == VOLUME:
+            with self.file(dataset.guid).open("ab") as file:
+                file.truncate(dataset.volsize)
+            self.file(dataset.guid).chmod(0o640)
+            self.refresh_node(dataset)
+
+    def remove(self, dataset: Dataset) -> None:
+        """Take a dataset without snapshots out of the tree and delete its data."""
+        self.drop_node(dataset)
+        self.tree.remove(dataset)
+        self._dirty.add(dataset.guid)
+        self.discard_data(dataset.guid)
+
+    def move(self, dataset: Dataset, name: str) -> None:
+        """Rename one dataset (not its children); the node moves with it."""
+        self.drop_node(dataset)
+        self.tree.remove(dataset)
+        dataset.name = name
+        self.tree.add(dataset)
+        self.changed(dataset)
+        if dataset.kind == VOLUME:
+            self.refresh_node(dataset)
+
+    def changed(self, dataset: Dataset) -> None:
+        """Remember that this dataset's record must be written."""
+        self._dirty.add(dataset.guid)
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def file(self, guid: int) -> Path:
+        """The sparse file with the content of a volume or of a volume's snapshot."""
+        return self._data / str(guid)
+
+    def discard_data(self, guid: int) -> None:
+        path = self.file(guid)
+        self._maps.forget(path)
+        path.unlink(missing_ok=True)
+
+    def node(self, name: str) -> Path:
+        return self._zvols / name
+
+    def refresh_node(self, dataset: Dataset) -> None:
+        """Make /dev/zvol/NAME exist exactly when it should."""
+        node = self.node(dataset.name)
+        if not self._has_node(dataset):
+            self.drop_node(dataset)
+        elif not node.exists():
+            node.parent.mkdir(parents=True, exist_ok=True)
+            os.link(self.file(dataset.guid), node)
+
+    def _has_node(self, dataset: Dataset) -> bool:
+        if not self.tree.pools[dataset.pool].imported or self.inherited(dataset, "volmode", "default") == "none":
+            return False
+        root = self.tree.get(dataset.encryption_root) if dataset.encryption_root else None
+        return root is None or root.key_loaded
+
+    def drop_node(self, dataset: Dataset) -> None:
+        if dataset.kind != VOLUME:
+            return
+        self.node(dataset.name).unlink(missing_ok=True)
+        for directory in self.node(dataset.name).parents:
+            if directory == self._zvols or any(directory.iterdir()):
+                return
+            directory.rmdir()
+
+    def inherited(self, dataset: Dataset, name: str, default: str) -> str:
+        """The effective value of an inheritable property."""
+        for holder in (dataset, *self.tree.ancestors(dataset)):
+            value = holder.local.get(name, holder.received.get(name))
+            if value is not None:
+                return value
+        return default
+
+    def content_bytes(self, dataset: Dataset) -> int:
+        """Bytes of content really there (without metadata)."""
+        return allocated_bytes(self.file(dataset.guid)) if dataset.kind == VOLUME else 0
+
+    def snapshot_bytes(self, dataset: Dataset, snapshot: Snapshot) -> int:
+        return allocated_bytes(self.file(snapshot.guid)) if dataset.kind == VOLUME else 0
+
+    def block_map(self, guid: int) -> BlockMap:
+        return self._maps.of(self.file(guid))
+
+    # -- volumes in use --------------------------------------------------------------------------------------------
+
+    def open_volume(self, path: str, holder: str) -> Path:
+        """Mark the volume behind ``/dev/zvol/NAME`` as open by ``holder`` and return its sparse file.
+
+        Raises FileNotFoundError when there is no such device node.
+        """
+        dataset = self._by_node(path)
+        self._holders.setdefault(dataset.guid, set()).add(holder)
+        return self.node(dataset.name)
+
+    def close_volume(self, path: str, holder: str) -> None:
+        """Undo ``open_volume``; a volume that has gone meanwhile is fine."""
+        try:
+            dataset = self._by_node(path)
+        except FileNotFoundError:
+            return
+        self._holders.get(dataset.guid, set()).discard(holder)
+
+    def volume_size(self, path: str) -> int:
+        """Bytes the device reports now; raises FileNotFoundError."""
+        return self._by_node(path).volsize
+
+    def _by_node(self, path: str) -> Dataset:
+        text = str(path).removeprefix(str(self.machine.root))
+        dataset = self.tree.get(text.removeprefix(_ZVOL)) if text.startswith(_ZVOL) else None
+        if dataset is None or dataset.kind != VOLUME or not self.node(dataset.name).exists():
+            raise FileNotFoundError(path)
+        return dataset
+
+    def is_open(self, dataset: Dataset) -> bool:
+        return bool(self._holders.get(dataset.guid))
+
+    def hold_open(self, dataset: Dataset, holder: str) -> None:
+        self._holders.setdefault(dataset.guid, set()).add(holder)
+
+    def release_open(self, dataset: Dataset, holder: str) -> None:
+        self._holders.get(dataset.guid, set()).discard(holder)
+
+    def halt(self) -> None:
+        """Power is cut: nothing is open any more and keys are forgotten."""
+        self._holders.clear()
+        for dataset in self.tree.all(exported=True):
+            if dataset.key_loaded:
+                dataset.key_loaded = False
+                self.changed(dataset)
+        for dataset in self.tree.all():
+            if dataset.kind == VOLUME:
+                self.refresh_node(dataset)
+        self.commit()
+
+    # -- persistence -----------------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Append what has changed to the journal, so that a killed daemon comes back with it."""
+        if not self._dirty:
+            return
+        known = {dataset.guid: dataset for dataset in self.tree.all(exported=True)} if len(self._dirty) > 8 else None
+        lines = [json.dumps({"pools": self._pool_records()})]
+        for guid in self._dirty:
+            dataset = known.get(guid) if known is not None else self._by_guid(guid)
+            lines.append(json.dumps({"guid": guid, "dataset": dataset.to_json() if dataset else None}))
+        self._dirty.clear()
+        with self._journal.open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def _by_guid(self, guid: int) -> Dataset | None:
+        return next((dataset for dataset in self.tree.all(exported=True) if dataset.guid == guid), None)
+
+    def _pool_records(self) -> list[Json]:
+        return [dict(vars(pool)) for pool in self.tree.pools.values()]
+
+    def _load(self) -> None:
+        records: dict[int, dict[str, Json]] = {}
+        for path in (self._file, self._journal):
+            for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    break  # the last line of a journal whose writer was killed
+                if "pools" in record:
+                    self.tree.pools = {pool["name"]: Pool(**pool) for pool in record["pools"]}
+                elif record["dataset"] is None:
+                    records.pop(record["guid"], None)
+                else:
+                    records[record["guid"]] = record["dataset"]
+        for record in records.values():
+            self.tree.add(Dataset.from_json(record))
+
+    def _compact(self) -> None:
+        """Rewrite the state as one file and empty the journal."""
+        lines = [json.dumps({"pools": self._pool_records()})]
+        lines += [json.dumps({"guid": d.guid, "dataset": d.to_json()}) for d in self.tree.all(exported=True)]
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        fresh.replace(self._file)
+        self._journal.unlink(missing_ok=True)
+        self._dirty.clear()
+
+    def close(self) -> None:
+        self.commit()
+        self._compact()
+
+    def observe(self) -> dict[str, Json]:
+        """Datasets with their local properties and snapshots, for ``{"op": "state"}``."""
+        return {
+            "pools": {name: {"size_bytes": pool.size_bytes, "imported": pool.imported} for name, pool in self.tree.pools.items()},
+            "datasets": {dataset.name: _describe(dataset, sorted(self._holders.get(dataset.guid, ()))) for dataset in self.tree.all()},
+        }
+
+
+def _describe(dataset: Dataset, holders: list[str]) -> Json:
+    snapshots: dict[str, Json] = {
+        snapshot.name: {
+            "guid": str(snapshot.guid),
+            "properties": dict(snapshot.local),
+            "holds": sorted(snapshot.holds),
+            "defer_destroy": snapshot.defer_destroy,
+        }
+        for snapshot in dataset.snapshots
+    }
+    return {
+        "type": dataset.kind,
+        "guid": str(dataset.guid),
+        "properties": dict(dataset.local),
+        "received": dict(dataset.received),
+        "origin": str(dataset.origin) if dataset.origin else None,
+        "snapshots": snapshots,
+        "open_by": list(holders),
+    }
+
+
