@@ -143,6 +143,8 @@ LOGIN_STATUS = {
     (2, 3): "Not found",
     (2, 7): "Missing parameter",
     (1, 1): "Target moved temporarily",
+    (3, 0): "Target error",
+    (3, 1): "Service unavailable",
 }
 
 # --- ctladm ------------------------------------------------------------------------------------

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl import listing, xml
-from tests.simulator.ctl.kernel import (
-    UNMAPPED,
-    CtlError,
-    CtlKernel,
-    LunRequest,
-    NoSuchPort,
-    Session,
-)
+from tests.simulator.ctl.kernel import UNMAPPED, CtlError, CtlKernel, NoSuchPort
 from tests.simulator.ctl.lexer import expand_number
 from tests.simulator.ctl.part import ctl_part
+from tests.simulator.ctl.tables import LunRequest, Session
 from tests.simulator.machine import Machine
 from tests.simulator.registry import BadOption, Call, Result, Unmodelled, command, options
 

@@ -1,4 +1,4 @@
-"""What any host answers about itself: uname, freebsd-version, hostname, ps, kldstat, kldload, pkill."""
+"""What any host tells of itself: uname, freebsd-version, hostname, ps, kldstat, kldload; pkill."""
 
 from __future__ import annotations
 

@@ -10,14 +10,8 @@ from collections.abc import Callable
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl.config import AuthGroup, Config, Lun, Port, PortalGroup, Target
-from tests.simulator.ctl.kernel import (
-    UNMAPPED,
-    CtlError,
-    CtlKernel,
-    KernelLun,
-    LunRequest,
-    NoSuchPort,
-)
+from tests.simulator.ctl.kernel import UNMAPPED, CtlError, CtlKernel, NoSuchPort
+from tests.simulator.ctl.tables import KernelLun, LunRequest
 
 _DEVICE_NOT_CONFIGURED = "Device not configured"
 _FIRST_TAG = 256

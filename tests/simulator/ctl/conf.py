@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl import lexer
@@ -257,8 +258,7 @@ def load(path: str, *, release: str, ucl: bool = False, shown_path: str | None =
 
 def _read(path: str, shown: str, builder: Builder) -> bytes:
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        return Path(path).read_bytes()
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise builder.refuse(msg.OPEN_FILE_FAILED.format(shown, reason)) from error

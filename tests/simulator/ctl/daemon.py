@@ -6,7 +6,6 @@ happen in `hangup` but a little later, as on FreeBSD: nothing tells the caller w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,7 +197,7 @@ class Ctld:
 
     def _move_pidfile(self, old: Config, new: Config) -> None:
         if old.pidfile and new.pidfile and old.pidfile != new.pidfile:
-            os.rename(self._env.path(old.pidfile), self._env.path(new.pidfile))
+            self._env.path(old.pidfile).rename(self._env.path(new.pidfile))
 
     def terminate(self) -> None:
         """SIGTERM: everything of ctld leaves the kernel, sessions end, the process exits 0."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.simulator.ctl.kernel import NUM_THREADS, CtlKernel, KernelLun, KernelPort
+from tests.simulator.ctl.kernel import CtlKernel
+from tests.simulator.ctl.tables import NUM_THREADS, KernelLun, KernelPort
 from tests.simulator.ctl.xml import session_fields
 
 _SESSION_LABELS = {

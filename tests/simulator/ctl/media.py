@@ -39,7 +39,7 @@ class Media(Protocol):
     """Opens paths as the simulated kernel sees them."""
 
     def open(self, path: str, *, write: bool, holder: str) -> Medium:
-        """Open what is at PATH for HOLDER; a zvol is busy until closed. Raises OSError, NotADisk."""
+        """Open PATH for HOLDER; a zvol is busy until closed. Raises OSError, NotADisk."""
 
     def size(self, medium: Medium) -> int:
         """Return the medium's size now, in bytes."""

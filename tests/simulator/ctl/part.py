@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tests.simulator import ctl_messages as msg
-from tests.simulator.ctl.daemon import Ctld, Environment, Invocation, SignalFate
-from tests.simulator.ctl.kernel import CtlError, CtlKernel, KernelLun, KernelPort, Session
-from tests.simulator.ctl.logins import LoginRequest, Refused, admit, read_request
+from tests.simulator.ctl.daemon import Ctld, Environment, Invocation, Process, SignalFate
+from tests.simulator.ctl.kernel import CtlError, CtlKernel
+from tests.simulator.ctl.logins import (
+    NOT_FOUND,
+    SERVICE_UNAVAILABLE,
+    TARGET_ERROR,
+    LoginRequest,
+    Refused,
+    admit,
+    read_request,
+)
 from tests.simulator.ctl.media import HostMedia
 from tests.simulator.ctl.portal import Listeners, Reply
 from tests.simulator.ctl.rcconf import MAIN_FILE, LoaderConf, RcConf, enabled
+from tests.simulator.ctl.tables import KernelLun, KernelPort, Session
 from tests.simulator.registry import Json, Part, options, part
 
 if TYPE_CHECKING:
@@ -43,6 +52,7 @@ class CtlPart(Part):
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
         self._timers: set[threading.Timer] = set()
+        self._stopped = threading.Event()
         self._listeners = Listeners(self)
         self._start_over()
 
@@ -100,6 +110,7 @@ class CtlPart(Part):
         self.machine.path(PIDFILE).unlink(missing_ok=True)
 
     def stop(self) -> None:
+        self._stopped.set()
         self._cancel_timers()
         self._listeners.close()
         for session in list(self.kernel.sessions.values()):
@@ -142,29 +153,44 @@ class CtlPart(Part):
     def login(
         self, listen: str, request: Mapping[str, Json], peer: str, close: Callable[[], None]
     ) -> tuple[Reply, Session | None]:
-        with self.machine.lock:
-            try:
-                typed = read_request(request, peer)
+        try:
+            typed = read_request(request, peer)
+            self._take_login_fault(typed)
+            with self.machine.lock:
                 session = self._admit(listen, typed, close)
-            except Refused as refusal:
-                status = refusal.status
-                text = msg.LOGIN_STATUS[status]
-                return {"ok": False, "class": status[0], "detail": status[1], "text": text}, None
-            return {"ok": True, "session": session.id, "luns": self._luns(session)}, session
+                return {"ok": True, "session": session.id, "luns": self._luns(session)}, session
+        except Refused as refusal:
+            status = refusal.status
+            text = msg.LOGIN_STATUS[status]
+            return {"ok": False, "class": status[0], "detail": status[1], "text": text}, None
+
+    def _take_login_fault(self, request: LoginRequest) -> None:
+        """A fault at `ctld.login` may `stall` the answer (`seconds`: ctld waits for a free child)
+        or `refuse` the login (target error: service unavailable)."""
+        names = f"{request.initiator} {request.target}"
+        fault = self.machine.faults.take("ctld.login", argv=names)
+        if fault is None:
+            return
+        if fault.action == "stall":
+            self._stopped.wait(float(str(fault.extra.get("seconds", 60))))
+        elif fault.action == "refuse":
+            raise Refused(SERVICE_UNAVAILABLE)
+        else:
+            raise ValueError(f"fault at ctld.login: {fault.action}")
 
     def _admit(self, listen: str, request: LoginRequest, close: Callable[[], None]) -> Session:
         group = self.ctld.portal_group(listen)
         process = self.ctld.process
         if group is None or process is None:
-            raise Refused((2, 3))
+            raise Refused(NOT_FOUND)
         port = admit(process.config, group, request)
         kernel_port = self.kernel.find_port(port.target.name, group.tag)
         if kernel_port is None:
-            raise Refused((2, 3))
+            raise Refused(NOT_FOUND)
         try:
             return self.kernel.begin_session(kernel_port, request.initiator, request.address, close)
         except CtlError:
-            raise Refused((2, 0)) from None
+            raise Refused(TARGET_ERROR) from None
 
     def luns(self, session: Session) -> Reply:
         with self.machine.lock:
@@ -182,7 +208,6 @@ class CtlPart(Part):
     # --- what tests look at ---
 
     def observe(self) -> dict[str, Json]:
-        process = self.ctld.process
         config_path = self.machine.path("/etc/ctl.conf")
         return {
             "luns": [
@@ -191,7 +216,7 @@ class CtlPart(Part):
             ],
             "ports": [_port_json(port) for port in self.kernel.ports.values()],
             "sessions": [_session_json(session) for session in self.kernel.sessions.values()],
-            "ctld": process and {"pid": process.pid, "argv": list(process.invocation.argv)},
+            "ctld": _process_json(self.ctld.process),
             "listening": list(self._listeners.addresses),
             "ctl_conf": _text(config_path),
         }
@@ -213,6 +238,12 @@ def ctl_part(machine: Machine) -> CtlPart:
 
 def _text(path: Path) -> str | None:
     return path.read_text(errors="surrogateescape") if path.exists() else None
+
+
+def _process_json(process: Process | None) -> Json:
+    if process is None:
+        return None
+    return {"pid": process.pid, "argv": list(process.invocation.argv)}
 
 
 def _lun_json(number: int, lun: KernelLun) -> dict[str, Json]:

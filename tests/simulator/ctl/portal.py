@@ -9,6 +9,7 @@ network is not this machine's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import json
 import os
@@ -19,13 +20,13 @@ from typing import Protocol
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl.config import Portal
-from tests.simulator.ctl.kernel import Session
+from tests.simulator.ctl.tables import Session
 from tests.simulator.registry import Json
 
 Reply = dict[str, Json]
 _LINE_LIMIT = 1 << 16
 # FreeBSD's words where this machine's strerror(3) has others.
-_STRERROR = {99: "Can't assign requested address"}
+_STRERROR = {errno.EADDRNOTAVAIL: "Can't assign requested address"}
 
 
 class Logins(Protocol):

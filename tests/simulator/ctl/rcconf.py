@@ -5,7 +5,6 @@ Values with shell expansion are not modelled and refused.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -95,7 +94,7 @@ class RcConf:
         staged = self._path.with_name(f".{self._path.name}.sysrc")
         staged.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         staged.chmod(mode)
-        os.replace(staged, self._path)
+        staged.replace(self._path)
 
 
 class LoaderConf(RcConf):

@@ -5,8 +5,8 @@ Order and words: usr.sbin/ctld/ctld.cc, conf_new_from_file().
 
 from __future__ import annotations
 
-import os
 import stat
+from pathlib import Path
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl.builder import Builder
@@ -18,7 +18,7 @@ _CDROM = 5
 
 def check_permissions(path: str, shown_path: str, builder: Builder) -> None:
     """Warn when others than the owner's group may touch the file (which may hold secrets)."""
-    mode = os.stat(path).st_mode
+    mode = Path(path).stat().st_mode
     for bit, text in (
         (stat.S_IWOTH, msg.WORLD_WRITABLE),
         (stat.S_IROTH, msg.WORLD_READABLE),

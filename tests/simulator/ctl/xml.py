@@ -6,7 +6,8 @@ the document there, and here.
 
 from __future__ import annotations
 
-from tests.simulator.ctl.kernel import NUM_THREADS, CtlKernel, KernelLun, KernelPort, Session
+from tests.simulator.ctl.kernel import CtlKernel
+from tests.simulator.ctl.tables import NUM_THREADS, KernelLun, KernelPort, Session
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
