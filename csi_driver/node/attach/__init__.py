@@ -1,0 +1,1 @@
+"""Attach: from a publication to a block device, and back."""

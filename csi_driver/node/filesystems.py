@@ -1,0 +1,163 @@
+"""
+Filesystems on a block device: tell what is there, make one, check one.
+
+The rule that matters: nothing is formatted that is not provably blank. What cannot be read, what
+holds anything known, and what is not zero where signatures and data begin is left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.node.host import Result, expect
+from csi_driver.node.stats import size_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from csi_driver.node.host import Host
+
+DEFAULT = "ext4"
+_ZERO_CHECK_BYTES = 1 << 20
+_XFS_IN_PROGRESS_OFFSET = 126  # struct xfs_dsb.sb_inprogress: set until mkfs.xfs has finished
+
+# blkid(8), low-level probing
+_BLKID_FOUND = 0
+_BLKID_NOTHING = 2
+_BLKID_AMBIVALENT = 8
+# cmp(1)
+_SAME = 0
+_DIFFERENT = 1
+# e2fsck(8): a bit each; 1 and 2 mean that everything was put right
+_E2FSCK_PUT_RIGHT = 1 | 2
+_E2FSCK_LEFT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """How one type of filesystem is made, checked and mounted."""
+
+    mkfs: tuple[str, ...]
+    mkfs_again: tuple[str, ...] = ()
+    fsck: tuple[str, ...] = ()
+    mount_options: tuple[str, ...] = ()
+
+
+# New volumes read as zeros, so discarding them first would only take time. `nouuid` lets a clone
+# be mounted beside its source. XFS replays its log when it is mounted and has no preen.
+FILESYSTEMS: Mapping[str, Filesystem] = {
+    "ext4": Filesystem(
+        mkfs=("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard"), fsck=("e2fsck", "-p")
+    ),
+    "xfs": Filesystem(mkfs=("mkfs.xfs", "-q", "-K"), mkfs_again=("-f",), mount_options=("nouuid",)),
+}
+
+
+class Content(Enum):
+    """What a device holds."""
+
+    BLANK = "nothing"
+    UNKNOWN = "data of an unknown kind"
+    UNFINISHED = "a filesystem whose making was interrupted"
+    FILESYSTEM = "a filesystem"
+    OTHER = "something that is not a filesystem"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a device holds, with its name where it has one: `xfs`, `dos` for a partition table."""
+
+    content: Content
+    name: str = ""
+
+
+class Filesystems:
+    """The filesystem tools of this machine. All methods raise `DriverError`."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def probe(self, device: str, *, deadline: float) -> Found:
+        """Tell what the device holds; an error if that cannot be told for certain."""
+        result = self._host.run("blkid", "-p", "-o", "export", device, deadline=deadline)
+        if result.code == _BLKID_FOUND:
+            return self._recognised(device, _tags(result.out), deadline)
+        if result.code == _BLKID_NOTHING:
+            return self._unrecognised(device, deadline)
+        problem = "contradicting signatures" if result.code == _BLKID_AMBIVALENT else result.told
+        message = f"what {device} holds cannot be told ({problem}); it is left as it is"
+        raise DriverError(ErrorCode.DENIED, message)
+
+    def _recognised(self, device: str, tags: Mapping[str, str], deadline: float) -> Found:
+        if tags.get("USAGE") != "filesystem":
+            return Found(Content.OTHER, tags.get("TYPE") or tags.get("PTTYPE", "unknown"))
+        name = tags["TYPE"]
+        if name == "xfs" and not self._is_zero(device, _XFS_IN_PROGRESS_OFFSET, 1, deadline):
+            return Found(Content.UNFINISHED, name)
+        return Found(Content.FILESYSTEM, name)
+
+    def _unrecognised(self, device: str, deadline: float) -> Found:
+        # blkid says 2 for a device it cannot read, too; wipefs(8) fails on such a one.
+        result = self._host.run("wipefs", "--no-act", "--parsable", device, deadline=deadline)
+        expect(result, f"looking for signatures on {device}", code=ErrorCode.DEGRADED)
+        if any(line and not line.startswith("#") for line in result.out.splitlines()):
+            return Found(Content.OTHER, "signatures that wipefs lists")
+        size = size_bytes(device)
+        length = min(size, _ZERO_CHECK_BYTES)
+        ends = (0, size - length)
+        blank = all(self._is_zero(device, offset, length, deadline) for offset in ends)
+        return Found(Content.BLANK if blank else Content.UNKNOWN)
+
+    def _is_zero(self, device: str, offset: int, length: int, deadline: float) -> bool:
+        argv = (
+            "cmp",
+            "-s",
+            f"--bytes={length}",
+            f"--ignore-initial={offset}:0",
+            device,
+            "/dev/zero",
+        )
+        result = self._host.run(*argv, deadline=deadline)
+        if result.code not in (_SAME, _DIFFERENT):
+            expect(result, f"reading {device}", code=ErrorCode.DEGRADED)
+        return result.code == _SAME
+
+    def make(self, device: str, fs_type: str, *, again: bool, deadline: float) -> None:
+        """Make a filesystem; `again` where an earlier attempt was interrupted."""
+        filesystem = known(fs_type)
+        force = filesystem.mkfs_again if again else ()
+        result = self._host.run(*filesystem.mkfs, *force, device, deadline=deadline)
+        expect(result, f"making a filesystem of type {fs_type} on {device}")
+
+    def check(self, device: str, fs_type: str, *, deadline: float) -> None:
+        """Put right what a crash left behind; an error if a person has to look at it."""
+        fsck = known(fs_type).fsck
+        if not fsck:
+            return
+        result = self._host.run(*fsck, device, deadline=deadline)
+        if result.code & ~_E2FSCK_PUT_RIGHT:
+            raise _damaged(device, result)
+
+
+def known(fs_type: str) -> Filesystem:
+    """Return how a type of filesystem is handled; `INVALID` if it is not."""
+    if fs_type not in FILESYSTEMS:
+        message = f"file system type {fs_type!r} is not supported; use {' or '.join(FILESYSTEMS)}"
+        raise DriverError(ErrorCode.INVALID, message, option="fs_type")
+    return FILESYSTEMS[fs_type]
+
+
+def _damaged(device: str, result: Result) -> DriverError:
+    if result.code & _E2FSCK_LEFT:
+        remedy = f"run e2fsck on {device} by hand, on this node"
+        return DriverError(ErrorCode.DENIED, f"the filesystem is damaged: {result.told}; {remedy}")
+    return DriverError(ErrorCode.INTERNAL, f"checking {device} failed: {result.told}")
+
+
+def _tags(export: str) -> dict[str, str]:
+    """Read `blkid -o export`: KEY=value lines."""
+    pairs = (line.partition("=") for line in export.splitlines())
+    return {key: value for key, equals, value in pairs if equals}

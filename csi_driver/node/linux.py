@@ -1,0 +1,67 @@
+"""A Linux node, put together from its parts."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.node.attach.iscsi_linux import IscsiLinux
+from csi_driver.node.filesystems import Filesystems
+from csi_driver.node.host import LocalHost
+from csi_driver.node.mounts.linux import LinuxMounter
+from csi_driver.node.service import NodeService
+from csi_driver.storage.ids import NodeId, initiator_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def linux_node(
+    *,
+    cluster: str,
+    name: str,
+    addresses: Iterable[str],
+    max_volumes: int = 0,
+    sysfs: Path = Path("/sys"),
+    dev: Path = Path("/dev"),
+) -> NodeService:
+    """Return the node service of this machine. `sysfs` and `dev` differ only in tests."""
+    host = LocalHost()
+    initiator = initiator_name(cluster, name)
+    return NodeService(
+        node_id=NodeId(name, tuple(addresses)),
+        max_volumes=max_volumes,
+        host=host,
+        attacher=IscsiLinux(host, cluster=cluster, initiator=initiator, sysfs=sysfs, dev=dev),
+        mounter=LinuxMounter(host),
+        filesystems=Filesystems(host),
+    )
+
+
+def source_addresses(portals: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the addresses from which this machine would reach the portals, each once.
+
+    Nothing is sent: connecting a datagram socket only asks the routing table. `DEGRADED` if there
+    is no route to any of them.
+    """
+    found = [address for portal in portals if (address := _source_address(portal))]
+    if not found:
+        message = "no storage portal can be reached from here; set node.addresses or fix the routes"
+        raise DriverError(ErrorCode.DEGRADED, message)
+    return tuple(dict.fromkeys(found))
+
+
+def _source_address(portal: str) -> str | None:
+    host, _, port = portal.rpartition(":")
+    address = ipaddress.ip_address(host.strip("[]"))
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), int(port)))
+        except OSError:  # no route from here; another portal may have one
+            return None
+        return str(probe.getsockname()[0])

@@ -1,0 +1,1 @@
+"""Mounts: what is mounted where, and making it so."""
