@@ -1,0 +1,57 @@
+# Every target does its own set-up and ends with `N passed, N failed, N skipped`.
+# Works with GNU make 3.81 and with BSD make. PYTHON=/path/to/python3 chooses the interpreter.
+
+PY = .venv/bin/python
+ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
+
+.PHONY: help environment demo test lint unit sanity playbooks deploy-check packaging bench-quick lock clean
+
+help:
+	@echo 'make demo          one volume from creation to deletion on a simulated FreeBSD host'
+	@echo 'make test          everything that runs in under ten minutes'
+	@echo 'make lint          ruff, mypy, import-linter, ansible-lint'
+	@echo 'make unit          the unit tests'
+	@echo 'make sanity        csi-sanity: mount and block, one socket and split sockets'
+	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
+	@echo 'make deploy-check  the Kubernetes manifests, offline'
+	@echo 'make packaging     the driver from the installed wheel, outside the tree'
+	@echo 'make bench-quick   how long the usual operations take'
+	@echo 'make lock          resolve the dependencies anew (needs uv)'
+	@echo 'make clean         remove what the targets made in the tree'
+
+environment:
+	@$(ENVIRONMENT)
+
+demo: environment
+	@$(PY) -m tests.demo
+
+test: environment
+	@$(PY) -m tests.ci
+
+lint: environment
+	@$(PY) -m tests.ci.lint
+
+unit: environment
+	@$(PY) -m pytest tests/unit
+
+sanity: environment
+	@$(PY) -m tests.ci sanity
+
+playbooks: environment
+	@$(PY) -m tests.ci playbooks
+
+deploy-check: environment
+	@$(PY) -m pytest tests/deploy
+
+packaging: environment
+	@$(PY) -m pytest tests/packaging
+
+bench-quick: environment
+	@$(PY) -m tests.bench.quick
+
+lock:
+	@sh tests/ci/lock
+
+clean:
+	rm -rf .venv .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""
+The tiers of the test suite: what each runs, in the order in which they are worth running.
+
+A tier is one command that ends with the line `N passed, N failed, N skipped`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One part of the suite and the command that runs it."""
+
+    name: str
+    argv: tuple[str, ...]
+
+    @property
+    def present(self) -> bool:
+        """Whether the folder the tier runs is there; a tier without one is always there."""
+        folders = [part for part in self.argv if part.startswith("tests/")]
+        return all((REPOSITORY / folder).exists() for folder in folders)
+
+
+def _module(name: str, *argv: str) -> Tier:
+    return Tier(name, (sys.executable, "-m", *argv))
+
+
+def _pytest(name: str, *arguments: str) -> Tier:
+    return _module(name, "pytest", f"tests/{name}", *arguments)
+
+
+TIERS = {
+    tier.name: tier
+    for tier in (
+        _module("lint", "tests.ci.lint"),
+        _pytest("unit"),
+        _pytest("contract"),
+        _pytest("transcripts"),
+        _pytest("deploy"),
+        _pytest("packaging"),
+        _pytest("playbooks"),
+        _pytest("e2e"),
+        _module("sanity-quick", "tests.sanity", "--quick"),
+        _module("sanity", "tests.sanity"),
+        _module("demo", "tests.demo"),
+        _module("bench-quick", "tests.bench.quick"),
+    )
+}
+
+# What `make test` runs.
+TEST = ("lint", "unit", "contract", "transcripts", "deploy", "packaging", "playbooks", "e2e", "sanity-quick")
