@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulator.blocks import BlockMap, BlockMaps, allocated_bytes
+from tests.simulator.blocks import BlockMap, BlockMaps, allocated_bytes, copy_sparse
 from tests.simulator.registry import Json
 from tests.simulator.state import FILESYSTEM, VOLUME, Dataset, Pool, Snapshot, Tree, new_guid
 
@@ -92,6 +92,36 @@ class Storage:
         """Remember that this dataset's record must be written."""
         self._dirty.add(dataset.guid)
 
+    def take_snapshot(self, dataset: Dataset, name: str, txg: int, now: int, properties: dict[str, str]) -> Snapshot:
+        """Freeze the present content of a dataset."""
+        objset = self.tree.pools[dataset.pool].take_objset()
+        snapshot = Snapshot(name, new_guid(), txg, now, objset, dataset.volsize, dict(properties))
+        if dataset.kind == VOLUME:
+            copy_sparse(self.file(dataset.guid), self.file(snapshot.guid))
+        dataset.snapshots.append(snapshot)
+        self.changed(dataset)
+        return snapshot
+
+    def remove_snapshot(self, dataset: Dataset, snapshot: Snapshot) -> None:
+        dataset.snapshots.remove(snapshot)
+        self.changed(dataset)
+        self.discard_data(snapshot.guid)
+
+    def reap(self, guid: int) -> None:
+        """Destroy a snapshot marked for deferred destruction when nothing needs it any more."""
+        found = self.tree.find_snapshot(guid)
+        if found is None:
+            return
+        dataset, snapshot = found
+        if snapshot.defer_destroy and not snapshot.holds and not self.tree.clones(snapshot):
+            self.remove_snapshot(dataset, snapshot)
+
+    def restore(self, dataset: Dataset, snapshot: Snapshot) -> None:
+        """Make a volume's size and content those of a snapshot; who has it open sees the change."""
+        copy_sparse(self.file(snapshot.guid), self.file(dataset.guid))
+        dataset.local["volsize"] = str(snapshot.volsize)
+        self.changed(dataset)
+
     # -- files -----------------------------------------------------------------------------------------------------
 
     def file(self, guid: int) -> Path:
@@ -120,6 +150,10 @@ class Storage:
             return False
         root = self.tree.get(dataset.encryption_root) if dataset.encryption_root else None
         return root is None or root.key_loaded
+
+    def resize_file(self, dataset: Dataset) -> None:
+        """Make the sparse file as long as the volume; shrinking loses what lay beyond."""
+        os.truncate(self.file(dataset.guid), dataset.volsize)
 
     def drop_node(self, dataset: Dataset) -> None:
         if dataset.kind != VOLUME:
