@@ -1,4 +1,5 @@
-"""Every text that ctld, CTL, ctladm, service and sysrc print, in one place.
+"""
+Every text that ctld, CTL, ctladm, service and sysrc print, in one place.
 
 The words are FreeBSD's (usr.sbin/ctld, usr.sbin/ctladm, sys/cam/ctl, libexec/rc/rc.subr,
 usr.sbin/sysrc); `%s` became `{}`. Texts that differ between releases carry the release in their
@@ -47,9 +48,7 @@ INVALID_FILTER = (
     'invalid discovery-filter "{}" for portal-group "{}"; valid values are "none", "portal", '
     '"portal-name", and "portal-name-auth"'
 )
-FILTER_CONFLICT = (
-    'cannot set discovery-filter to "{}" for portal-group "{}"; already has a different value'
-)
+FILTER_CONFLICT = 'cannot set discovery-filter to "{}" for portal-group "{}"; already has a different value'
 OFFLOAD_TWICE = 'cannot set offload to "{}" for portal-group "{}"; already defined'
 REDIRECTION_TWICE = 'cannot set redirection to "{}" for portal-group "{}"; already defined'
 INVALID_DSCP = 'invalid DSCP value {} for portal-group "{}"'
@@ -57,25 +56,14 @@ INVALID_PCP = 'invalid PCP value {} for portal-group "{}"'
 PORTAL_GROUP_UNUSED = 'portal-group "{}" not assigned to any target'
 
 DUPLICATED_TARGET = 'duplicated target "{}"'
-OVERLONG_TARGET = (
-    'overlong name for target "{}"; max length allowed by iSCSI specification is 223 characters'
-)
+OVERLONG_TARGET = 'overlong name for target "{}"; max length allowed by iSCSI specification is 223 characters'
 INVALID_TARGET_CHARACTER = (
-    'invalid character "{}" in target name "{}"; allowed characters are letters, digits, '
-    "'-', '.', and ':'"
+    "invalid character \"{}\" in target name \"{}\"; allowed characters are letters, digits, '-', '.', and ':'"
 )
-INVALID_HEX_CHARACTER = (
-    'invalid character "{}" in target name "{}"; allowed characters are 1-9 and A-F'
-)
-INVALID_EUI = (
-    'invalid target name "{}"; the "eui." should be followed by exactly 16 hexadecimal digits'
-)
-INVALID_NAA = (
-    'invalid target name "{}"; the "naa." should be followed by at most 32 hexadecimal digits'
-)
-INVALID_TARGET_PREFIX = (
-    'invalid target name "{}"; should start with either "iqn.", "eui.", or "naa."'
-)
+INVALID_HEX_CHARACTER = 'invalid character "{}" in target name "{}"; allowed characters are 1-9 and A-F'
+INVALID_EUI = 'invalid target name "{}"; the "eui." should be followed by exactly 16 hexadecimal digits'
+INVALID_NAA = 'invalid target name "{}"; the "naa." should be followed by at most 32 hexadecimal digits'
+INVALID_TARGET_PREFIX = 'invalid target name "{}"; should start with either "iqn.", "eui.", or "naa."'
 ALIAS_TWICE = 'alias for target "{}" specified more than once'
 AUTH_GROUP_TWICE = 'auth-group for target "{}" specified more than once'
 AUTH_GROUP_AND_EXPLICIT = 'cannot use both auth-group and explicit authorisations for target "{}"'
@@ -124,9 +112,7 @@ NOT_A_DISK = "{} is not a disk or plain file"
 NO_FILE_ARGUMENT = "no file argument specified"
 SIZE_OVER_DEVICE = "requested LUN size {} > backing device size {}"
 BLOCKSIZE_UNDER_DEVICE = "requested blocksize {} < backing device blocksize {}"
-BLOCKSIZE_NOT_MULTIPLE = (
-    "requested blocksize {} is not an even multiple of backing device blocksize {}"
-)
+BLOCKSIZE_NOT_MULTIPLE = "requested blocksize {} is not an even multiple of backing device blocksize {}"
 FILE_SMALLER_THAN_BLOCK = "file {} size {} < block size {}"
 ADD_LUN_FAILED = "ctl_add_lun() returned error {}, see dmesg for details"
 NOT_MANAGED = "LUN {} is not managed by the {} backend"
@@ -158,9 +144,7 @@ SELECTOR_REQUIRED = "{}: either -a, -c, -i, or -p must be specified"
 ONE_SELECTOR = "{}: only one of -a, -c, -i, or -p may be specified"
 LUN_MAP_IOCTL_FAILED = "cctl_lunmap: error issuing CTL_LUN_MAP ioctl: {}"
 BAD_ON_OFF = 'Invalid -o argument {}, "on" or "off" are the only valid args'
-TERMINATE_FAILED = (
-    "cctl_isterminate: error returned from CTL iSCSI connection termination request:\n{}"
-)
+TERMINATE_FAILED = "cctl_isterminate: error returned from CTL iSCSI connection termination request:\n{}"
 LOGOUT_FAILED = "cctl_islogout: error returned from CTL iSCSI logout request:\n{}"
 TERMINATED = "iSCSI connections terminated\n"
 LOGOUT_SUBMITTED = "iSCSI logout requests submitted\n"
@@ -169,13 +153,9 @@ FRONTEND_NOT_FOUND = 'Frontend "{}" not found.'
 
 # --- rc.subr and service(8) --------------------------------------------------------------------
 SERVICE_UNKNOWN = (
-    "{} does not exist in /etc/rc.d or the local startup\n"
-    "directories (/usr/local/etc/rc.d), or is not executable\n"
+    "{} does not exist in /etc/rc.d or the local startup\ndirectories (/usr/local/etc/rc.d), or is not executable\n"
 )
-NOT_ENABLED = (
-    "Cannot '{verb}' {name}. Set {rcvar} to YES in /etc/rc.conf or use 'one{verb}' instead of "
-    "'{verb}'.\n"
-)
+NOT_ENABLED = "Cannot '{verb}' {name}. Set {rcvar} to YES in /etc/rc.conf or use 'one{verb}' instead of '{verb}'.\n"
 NOT_RUNNING_CHECK = "{} not running? (check {}).\n"
 RUNNING_AS = "{} is running as pid {}.\n"
 NOT_RUNNING = "{} is not running.\n"

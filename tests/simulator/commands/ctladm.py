@@ -62,14 +62,18 @@ def _devlist(kernel: CtlKernel, given: Arguments) -> Result:
 def _portlist(kernel: CtlKernel, given: Arguments) -> Result:
     if "x" in given.flags:
         return Result(out=xml.port_list(kernel))
+    verbose = "v" in given.flags
+    details = listing.PortDetails(
+        header="q" not in given.flags,
+        initiators=verbose or "i" in given.flags,
+        luns=verbose or "l" in given.flags,
+        options=verbose,
+    )
     text = listing.ports(
         kernel,
+        details,
         frontend=given.values.get("f"),
         port_id=given.number("p", 0) if "p" in given.flags else None,
-        header="q" not in given.flags,
-        initiators="i" in given.flags,
-        luns="l" in given.flags,
-        verbose="v" in given.flags,
     )
     return Result(out=text)
 
@@ -89,7 +93,7 @@ def _selected(kernel: CtlKernel, given: Arguments, name: str) -> list[Session]:
         raise Failure(msg.ONE_SELECTOR.format(name))
     return kernel.matching_sessions(
         everything="a" in given.flags,
-        id=given.number("c", -1),
+        session_id=given.number("c", -1),
         initiator=given.values.get("i", ""),
         address=given.values.get("p", ""),
     )
@@ -116,9 +120,7 @@ def _islogout(kernel: CtlKernel, given: Arguments) -> Result:
 
 def _lunmap(kernel: CtlKernel, given: Arguments) -> Result:
     try:
-        kernel.map_lun(
-            given.number("p", UNMAPPED), given.number("l", UNMAPPED), given.number("L", UNMAPPED)
-        )
+        kernel.map_lun(given.number("p", UNMAPPED), given.number("l", UNMAPPED), given.number("L", UNMAPPED))
     except NoSuchPort as error:
         raise Failure(msg.LUN_MAP_IOCTL_FAILED.format(_ENXIO)) from error
     return Result()
@@ -236,8 +238,30 @@ VERBS: dict[str, tuple[str, Verb]] = {
 }
 _SINCE_15: dict[str, tuple[str, Verb]] = {"nvlist": ("vx", _nvlist)}
 _UNMODELLED = frozenset(
-    "adddev delay devid dumpooa dumpstructs help inject inquiry lunlist modesense prin prout read "
-    "readcapacity reportluns reqsense rtpg start stop synccache tur write".split()
+    [
+        "adddev",
+        "delay",
+        "devid",
+        "dumpooa",
+        "dumpstructs",
+        "help",
+        "inject",
+        "inquiry",
+        "lunlist",
+        "modesense",
+        "prin",
+        "prout",
+        "read",
+        "readcapacity",
+        "reportluns",
+        "reqsense",
+        "rtpg",
+        "start",
+        "stop",
+        "synccache",
+        "tur",
+        "write",
+    ]
 )
 
 

@@ -1,4 +1,5 @@
-"""service(8) and the verbs rc.subr(8) gives /etc/rc.d/ctld.
+"""
+service(8) and the verbs rc.subr(8) gives /etc/rc.d/ctld.
 
 Where each text goes, and that a service which is not enabled answers with status 0, is as in
 libexec/rc/rc.subr, run_rc_command().
@@ -18,8 +19,32 @@ _PREFIXES = ("fast", "force", "one", "quiet")
 _DESCRIPTION = "CAM Target Layer / iSCSI target daemon"
 _RCVAR = "ctld_enable"
 _BASE_SERVICES = frozenset(
-    "bgfsck cron devd hostname iscsid iscsictl kld local mountd netif newsyslog nfsd nfsuserd ntpd "
-    "powerd routing rpcbind sendmail sshd syslogd sysctl zfs zpool zvol".split()
+    [
+        "bgfsck",
+        "cron",
+        "devd",
+        "hostname",
+        "iscsid",
+        "iscsictl",
+        "kld",
+        "local",
+        "mountd",
+        "netif",
+        "newsyslog",
+        "nfsd",
+        "nfsuserd",
+        "ntpd",
+        "powerd",
+        "routing",
+        "rpcbind",
+        "sendmail",
+        "sshd",
+        "syslogd",
+        "sysctl",
+        "zfs",
+        "zpool",
+        "zvol",
+    ]
 )
 # Verbs that ask rc.conf first whether the service is enabled.
 _GUARDED = frozenset(("start", "restart", "reload", "poll", "extracommands", "disable"))

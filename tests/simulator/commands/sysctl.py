@@ -9,10 +9,7 @@ from tests.simulator.machine import Machine
 from tests.simulator.registry import BadOption, Call, Result, Unmodelled, command, options
 
 _TUNABLES = frozenset(("kern.cam.ctl.max_luns", "kern.cam.ctl.max_ports"))
-_READ_ONLY = (
-    "sysctl: oid '{0}' is a read only tunable\n"
-    "sysctl: Tunable values are set in /boot/loader.conf\n"
-)
+_READ_ONLY = "sysctl: oid '{0}' is a read only tunable\nsysctl: Tunable values are set in /boot/loader.conf\n"
 # Trees this machine has but does not model: unknown names there are not the caller's mistake.
 _REAL_TREES = ("kern.", "hw.", "vfs.", "net.", "security.", "vm.", "debug.", "dev.", "user.")
 

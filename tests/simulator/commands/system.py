@@ -33,9 +33,7 @@ def uname(machine: Machine, call: Call) -> Result:
     try:
         found, operands = options(call.args, "abiKmnoprsUv", modelled="aiKmnoprsUv")
     except BadOption as error:
-        return Result(
-            1, err=f"uname: illegal option -- {error.option}\nusage: uname [-abiKmnoprsUv]\n"
-        )
+        return Result(1, err=f"uname: illegal option -- {error.option}\nusage: uname [-abiKmnoprsUv]\n")
     if operands:
         return Result(1, err="usage: uname [-abiKmnoprsUv]\n")
     wanted = {"s" if flag == "o" else flag for flag, _ in found} or {"s"}
@@ -66,7 +64,7 @@ def hostname(machine: Machine, call: Call) -> Result:
 
 
 @command("kldstat")
-def kldstat(machine: Machine, call: Call) -> Result:
+def kldstat(_machine: Machine, call: Call) -> Result:
     """`kldstat -q -m MODULE | -q -n FILE`: the status only."""
     try:
         found, operands = options(call.args, "dhi:m:n:qv", modelled="m:n:q")
@@ -80,7 +78,7 @@ def kldstat(machine: Machine, call: Call) -> Result:
 
 
 @command("kldload")
-def kldload(machine: Machine, call: Call) -> Result:
+def kldload(_machine: Machine, call: Call) -> Result:
     """`kldload [-n] MODULE ...` of modules that are there already."""
     try:
         found, names = options(call.args, "nqv", modelled="n")
@@ -121,15 +119,14 @@ def pkill(machine: Machine, call: Call) -> Result:
 
 @command("ps")
 def ps(machine: Machine, call: Call) -> Result:
-    """`ps -ax[ww] -o pid= -o args=` and the like.
+    """
+    `ps -ax[ww] -o pid= -o args=` and the like.
 
     In an `-o` list an item with `=` takes all that follows as its header (bin/ps/keyword.c), so
     `-o pid=,args=` is one column headed `,args=`.
     """
     try:
-        found, operands = options(
-            call.args, "aCcde::fG:gHhjLlM:mN:O:o:p:rSTt:U:uvwXxZ", modelled="axwo"
-        )
+        found, operands = options(call.args, "aCcde::fG:gHhjLlM:mN:O:o:p:rSTt:U:uvwXxZ", modelled="axwo")
     except BadOption as error:
         raise Unmodelled(f"option -{error.option}") from error
     columns = [column for flag, value in found if flag == "o" for column in _columns(value)]
@@ -139,24 +136,24 @@ def ps(machine: Machine, call: Call) -> Result:
     return Result(out=_table(columns, _processes(machine)))
 
 
+_HEADERS = {"pid": "PID", "args": "COMMAND", "comm": "COMMAND"}
+
+
 def _columns(text: str) -> list[tuple[str, str]]:
     """Return (keyword, header) of one -o argument."""
-    columns: list[tuple[str, str]] = []
-    while text:
-        before, equals, header = text.partition("=")
-        first, comma, rest = before.partition(",")
-        if not comma and equals:
-            return [*columns, (_keyword(before), header)]
-        columns.append((_keyword(first), ""))
-        columns[-1] = (columns[-1][0], columns[-1][0].upper() if first != "args" else "COMMAND")
-        text = rest + equals + header
+    before, equals, header = text.partition("=")
+    names = [_keyword(name) for name in before.split(",") if name]
+    columns = [(name, _HEADERS[name]) for name in names]
+    if equals:
+        columns[-1] = (names[-1], header)
     return columns
 
 
 def _keyword(text: str) -> str:
-    if text not in ("pid", "args", "command", "comm"):
+    keyword = "args" if text == "command" else text
+    if keyword not in _HEADERS:
         raise Unmodelled(f"the column {text}")
-    return "args" if text == "command" else text
+    return keyword
 
 
 def _processes(machine: Machine) -> list[dict[str, str]]:
@@ -165,8 +162,7 @@ def _processes(machine: Machine) -> list[dict[str, str]]:
     if process is not None:
         running.append((process.pid, " ".join(process.invocation.argv)))
     return [
-        {"pid": str(pid), "args": args, "comm": args.split()[0].rpartition("/")[2].rstrip(":")}
-        for pid, args in running
+        {"pid": str(pid), "args": args, "comm": args.split()[0].rpartition("/")[2].rstrip(":")} for pid, args in running
     ]
 
 

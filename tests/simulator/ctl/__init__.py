@@ -1,4 +1,5 @@
-"""FreeBSD's CAM target layer and its daemon ctld, as a model.
+"""
+FreeBSD's CAM target layer and its daemon ctld, as a model.
 
 Read in this order: `config` (what a configuration is), `lexer` and `conf` (the classic grammar),
 `builder` and `verify` (what ctld checks, in its order and its words), `kernel` (LUNs, ports,

@@ -1,4 +1,5 @@
-"""From one configuration to the next: what ctld does to the kernel, in its order.
+"""
+From one configuration to the next: what ctld does to the kernel, in its order.
 
 Order: tags, ports removed, LUNs removed, LUNs modified or added, ports added or updated. The
 sockets are the caller's. Source: usr.sbin/ctld/ctld.cc conf_apply(), kernel.cc.
@@ -36,7 +37,8 @@ class Tags:
 
 
 def from_kernel(kernel: CtlKernel) -> Config:
-    """Return the configuration a starting ctld finds in the kernel: its own LUNs and ports.
+    """
+    Return the configuration a starting ctld finds in the kernel: its own LUNs and ports.
 
     LUNs without `ctld_name` were made by someone else and are left out; LUN maps are not read.
     """
@@ -126,8 +128,11 @@ class Applier:
             old.drop_lun(lun)
 
     def _changed(self, old: Lun, new: Lun) -> bool:
-        """Tell whether NEW cannot be had by modifying OLD. Before 15 a value that NEW leaves
-        unset is no change."""
+        """
+        Tell whether NEW cannot be had by modifying OLD.
+
+        Before 15 a value that NEW leaves unset is no change.
+        """
         if old.backend != new.backend or old.blocksize != new.blocksize:
             return True
         pairs = (
@@ -145,9 +150,7 @@ class Applier:
 
     def _modify_lun(self, lun: Lun) -> None:
         try:
-            warning = self._kernel.modify_lun(
-                lun.backend or "block", lun.ctl_lun, _options(lun), lun.size
-            )
+            warning = self._kernel.modify_lun(lun.backend or "block", lun.ctl_lun, _options(lun), lun.size)
         except CtlError as error:
             failed = msg.FAILED_TO_MODIFY_LUN.format(lun.name, lun.ctl_lun)
             self._fail(msg.LUN_MODIFICATION_ERROR.format(error), failed)

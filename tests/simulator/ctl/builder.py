@@ -1,4 +1,5 @@
-"""The actions behind both grammars: each puts one fact into the configuration or refuses it.
+"""
+The actions behind both grammars: each puts one fact into the configuration or refuses it.
 
 Order of the checks and their words: usr.sbin/ctld/conf.cc, ctld.cc, lib/libiscsiutil.
 """
@@ -26,9 +27,7 @@ from tests.simulator.ctl.config import (
 
 AUTH_TYPES = ("none", "deny", "chap", "chap-mutual")
 FILTERS = ("none", "portal", "portal-name", "portal-name-auth")
-DEVICE_TYPES = {"disk": 0, "direct": 0, "processor": 3} | dict.fromkeys(
-    ("cd", "cdrom", "dvd", "dvdrom"), 5
-)
+DEVICE_TYPES = {"disk": 0, "direct": 0, "processor": 3} | dict.fromkeys(("cd", "cdrom", "dvd", "dvdrom"), 5)
 MAX_NAME = 223
 
 
@@ -83,9 +82,7 @@ class Builder:
         self._check_secret(group, user, secret, "secret")
         self._add_user(group, user, Credential(secret))
 
-    def add_chap_mutual(
-        self, group: AuthGroup, user: str, secret: str, user2: str, secret2: str
-    ) -> None:
+    def add_chap_mutual(self, group: AuthGroup, user: str, secret: str, user2: str, secret2: str) -> None:
         self._set_implied_type(group, "chap-mutual")
         self._check_secret(group, user, secret, "secret")
         self._check_secret(group, user, secret2, "mutual secret")
@@ -110,8 +107,12 @@ class Builder:
         group.users[user] = credential
 
     def add_initiator_name(self, group: AuthGroup, name: str) -> None:
-        """Add NAME; duplicates are ignored. It does not set the type: a group without auth-type
-        and without users denies every login, whatever names it holds."""
+        """
+        Add NAME; duplicates are ignored.
+
+        It does not set the type: a group without auth-type and without users denies every login,
+        whatever names it holds.
+        """
         if name not in group.initiator_names:
             group.initiator_names.append(name)
 
@@ -308,7 +309,8 @@ def _signed32(value: int) -> int:
 
 
 def parse_address(text: str, default_port: int) -> tuple[str, int] | None:
-    """Return (host, port) of a numeric address, None when ctld would refuse it.
+    """
+    Return (host, port) of a numeric address, None when ctld would refuse it.
 
     Names are refused too: the simulated host has no resolver.
     """

@@ -1,4 +1,5 @@
-"""Reading ctl.conf(5) in the classic grammar: the parser, and `load` for a whole file.
+"""
+Reading ctl.conf(5) in the classic grammar: the parser, and `load` for a whole file.
 
 A hand-written parser that does what ctld's LALR(1) parser does: actions run as soon as their
 rule is complete, so a semantic refusal comes before a later syntax error, and a syntax error
@@ -151,9 +152,7 @@ class Parser:
         group = build.start_portal_group(self._string())
         self._block(
             {
-                "discovery-auth-group": lambda: build.set_discovery_auth_group(
-                    group, self._string()
-                ),
+                "discovery-auth-group": lambda: build.set_discovery_auth_group(group, self._string()),
                 "discovery-filter": lambda: build.set_discovery_filter(group, self._string()),
                 "foreign": lambda: setattr(group, "foreign", True),
                 "listen": lambda: build.add_listen(group, self._string()),

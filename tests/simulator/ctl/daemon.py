@@ -1,4 +1,5 @@
-"""The ctld process: starting, SIGHUP, SIGTERM, SIGKILL, and the logins it grants.
+"""
+The ctld process: starting, SIGHUP, SIGTERM, SIGKILL, and the logins it grants.
 
 Not thread-safe by itself: every method is called with the host's lock held. A reload does not
 happen in `hangup` but a little later, as on FreeBSD: nothing tells the caller when, or whether.
@@ -120,7 +121,8 @@ class Ctld:
         return 0, list(loaded.messages)
 
     def start(self, invocation: Invocation) -> tuple[int, list[str]]:
-        """Start the daemon; return exit status and messages of the phase before daemon(3).
+        """
+        Start the daemon; return exit status and messages of the phase before daemon(3).
 
         A configuration that cannot be applied is only told to syslog: the status is 0, the
         process is gone, and what it had created stays in the kernel.
@@ -190,10 +192,10 @@ class Ctld:
             )
             return
         old, process.config = process.config, loaded.config
-        self.counters.applied += 1
         if self._apply(process, old, loaded.config) != 0:
             self._log(process, msg.FAILED_TO_RELOAD)
         self._move_pidfile(old, loaded.config)
+        self.counters.applied += 1
 
     def _move_pidfile(self, old: Config, new: Config) -> None:
         if old.pidfile and new.pidfile and old.pidfile != new.pidfile:

@@ -1,6 +1,7 @@
-"""CTL as the kernel keeps it: LUNs, target ports, LUN maps, sessions. Knows no file and no ctld.
+"""
+CTL as the kernel keeps it: LUNs, target ports, LUN maps, sessions.
 
-Everything here survives ctld's death and ends with a reboot. Sources: sys/cam/ctl/ctl.c,
+Knows no ctl.conf and no ctld. Everything here survives ctld's death and ends with a reboot. Sources: sys/cam/ctl/ctl.c,
 ctl_backend_block.c, ctl_frontend_iscsi.c. What differs from the source is said where it does.
 """
 
@@ -41,16 +42,15 @@ class CtlKernel:
 
     def _add_builtin_ports(self) -> None:
         """The ports that exist without ctld: camsim, ioctl, tpc."""
-        self.ports[0] = KernelPort(
-            0, "camsim", 8, "camsim", target="naa.5000000528d7aa00", port="naa.5000000528d7aa01"
-        )
+        self.ports[0] = KernelPort(0, "camsim", 8, "camsim", target="naa.5000000528d7aa00", port="naa.5000000528d7aa01")
         self.ports[1] = KernelPort(1, "ioctl", 4, "ioctl", online=True)
         self.ports[2] = KernelPort(2, "tpc", 8, "tpc", online=True)
 
     # --- LUNs ---
 
     def create_lun(self, request: LunRequest) -> tuple[KernelLun, str | None]:
-        """Create a LUN and return it, with the warning if its medium cannot be opened.
+        """
+        Create a LUN and return it, with the warning if its medium cannot be opened.
 
         Raises CtlError when it is refused.
         """
@@ -81,9 +81,7 @@ class CtlKernel:
             raise CtlError(msg.ADD_LUN_FAILED.format(_ENOSPC))
         return number
 
-    def modify_lun(
-        self, backend: str, lun_id: int, options: dict[str, str], size_bytes: int = 0
-    ) -> str | None:
+    def modify_lun(self, backend: str, lun_id: int, options: dict[str, str], size_bytes: int = 0) -> str | None:
         """Replace the options and read the medium again; return the warning if that fails."""
         lun = self._lun(backend, lun_id)
         lun.options = dict(options)
@@ -107,8 +105,11 @@ class CtlKernel:
         return lun
 
     def _open(self, lun: KernelLun) -> str | None:
-        """Open LUN's medium unless it is open, and read its size. A path that cannot be opened is
-        a warning only; a medium that does not fit raises CtlError."""
+        """
+        Open LUN's medium unless it is open, and read its size.
+
+        A path that cannot be opened is a warning only; a medium that does not fit raises CtlError.
+        """
         lun.size_bytes = lun.explicit_size_bytes
         if lun.backend == "ramdisk":
             return None
@@ -210,8 +211,12 @@ class CtlKernel:
         return self.ports[port_id]
 
     def map_lun(self, port_id: int, number: int, lun_id: int) -> None:
-        """Map NUMBER as initiators see it to LUN_ID; UNMAPPED as LUN_ID takes it out, as NUMBER
-        it enables (LUN_ID given) or drops (LUN_ID UNMAPPED too) the whole map."""
+        """
+        Map NUMBER, as initiators see it, to LUN_ID.
+
+        UNMAPPED as LUN_ID takes it out; as NUMBER it enables the map as a whole, or drops it
+        (every LUN is then seen) if LUN_ID is UNMAPPED too.
+        """
         port = self.port(port_id)
         if number == UNMAPPED:
             port.lun_map = None if lun_id == UNMAPPED else port.lun_map or {}
@@ -226,9 +231,7 @@ class CtlKernel:
 
     # --- sessions ---
 
-    def begin_session(
-        self, port: KernelPort, initiator: str, address: str, close: Callable[[], None]
-    ) -> Session:
+    def begin_session(self, port: KernelPort, initiator: str, address: str, close: Callable[[], None]) -> Session:
         """Take over a logged-in connection (CTL_ISCSI_HANDOFF). PORT must be online."""
         if not port.online or port.target is None:
             raise CtlError("port offline")
@@ -260,13 +263,13 @@ class CtlKernel:
         session.close()
 
     def matching_sessions(
-        self, *, everything: bool = False, id: int = -1, initiator: str = "", address: str = ""
+        self, *, everything: bool = False, session_id: int = -1, initiator: str = "", address: str = ""
     ) -> list[Session]:
         """Return the sessions that a logout or terminate request means. Raises CtlError if none."""
         found = [
             s
             for s in self.sessions.values()
-            if everything or s.id == id or s.initiator == initiator or s.address == address
+            if everything or s.id == session_id or s.initiator == initiator or s.address == address
         ]
         if not found:
             raise CtlError(msg.NO_CONNECTIONS)
@@ -275,11 +278,7 @@ class CtlKernel:
     def session_luns(self, session: Session) -> list[tuple[int, KernelLun]]:
         """Return (number, LUN) of every LUN the session sees."""
         port = self.port(session.port_id)
-        return [
-            (number, self.luns[lun_id])
-            for number, lun_id in (port.lun_map or {}).items()
-            if lun_id in self.luns
-        ]
+        return [(number, self.luns[lun_id]) for number, lun_id in (port.lun_map or {}).items() if lun_id in self.luns]
 
 
 def _check_backend(backend: str) -> None:
@@ -288,7 +287,8 @@ def _check_backend(backend: str) -> None:
 
 
 def _check_fit(lun: KernelLun, medium: Medium, size_bytes: int) -> None:
-    """Refuse a medium whose blocks or size do not fit what was asked for.
+    """
+    Refuse a medium whose blocks or size do not fit what was asked for.
 
     Stored kernels differ in whether this makes the request fail or leaves a LUN without medium;
     the stricter reading is taken.

@@ -1,4 +1,5 @@
-"""The words of ctl.conf(5) in the classic grammar, exactly as ctld's scanner cuts them.
+"""
+The words of ctl.conf(5) in the classic grammar, exactly as ctld's scanner cuts them.
 
 Three things that surprise: a comment is one only if a newline follows it; a quoted string may
 span lines and its newlines are not counted; a character that fits nothing else is a string of
@@ -44,8 +45,11 @@ _PUNCTUATION = {b"{": OPEN, b"}": CLOSE, b";": SEMICOLON}
 
 @dataclass(frozen=True)
 class Token:
-    """One word: its kind (a keyword is its own kind), its value, and the text as it stands in
-    the file (quotes included), which is what ctld quotes in a syntax error."""
+    """
+    One word of the file. A keyword is its own kind.
+
+    TEXT is the word as it stands there, quotes included: what ctld quotes in a syntax error.
+    """
 
     kind: str
     value: str
@@ -86,11 +90,7 @@ class Lexer:
             newline = _NEWLINE.match(self._data, self._at)
             if newline:
                 self._line += 1
-            match = (
-                newline
-                or _BLANKS.match(self._data, self._at)
-                or _COMMENT.match(self._data, self._at)
-            )
+            match = newline or _BLANKS.match(self._data, self._at) or _COMMENT.match(self._data, self._at)
             if match is None:
                 return
             self._at = match.end()
@@ -106,7 +106,7 @@ _LIMIT = 1 << 64
 
 
 def expand_number(text: str) -> int | None:
-    """Return TEXT as expand_number(3) reads it (suffixes are powers of 1024), None if invalid."""
+    """Read TEXT as expand_number(3) does, with suffixes for powers of 1024; None if it is no number."""
     match = _NUMBER.match(text)
     if match is None:
         return None

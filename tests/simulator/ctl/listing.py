@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tests.simulator.ctl.kernel import CtlKernel
 from tests.simulator.ctl.tables import NUM_THREADS, KernelLun, KernelPort
 from tests.simulator.ctl.xml import session_fields
@@ -29,39 +31,41 @@ def devices(kernel: CtlKernel, *, backend: str | None = None, verbose: bool = Fa
     text = f"LUN Backend  {'Size (Blocks)':>18} {'BS':>4} {'Serial Number':<16} {'Device ID':<16}\n"
     for lun in kernel.luns.values():
         if backend in (None, lun.backend):
-            text += _device(lun, verbose)
+            text += _device(lun) + (_device_options(lun) if verbose else "")
     return text
 
 
-def _device(lun: KernelLun, verbose: bool) -> str:
+def _device(lun: KernelLun) -> str:
     row = f"{lun.id:>3} {lun.backend:<8} {lun.blocks:>18} {lun.blocksize:>4} "
-    row += f"{lun.serial:<16} {lun.device_id:<16}\n"
-    if not verbose:
-        return row
+    return row + f"{lun.serial:<16} {lun.device_id:<16}\n"
+
+
+def _device_options(lun: KernelLun) -> str:
     fixed = {"lun_type": str(lun.device_type)}
     if lun.backend == "block":
         fixed["num_threads"] = str(NUM_THREADS)
-    return row + "".join(f"      {name}={value}\n" for name, value in (fixed | lun.options).items())
+    return "".join(f"      {name}={value}\n" for name, value in (fixed | lun.options).items())
 
 
-def ports(
-    kernel: CtlKernel,
-    *,
-    frontend: str | None = None,
-    port_id: int | None = None,
-    header: bool = True,
-    initiators: bool = False,
-    luns: bool = False,
-    verbose: bool = False,
-) -> str:
-    """Return the table of ports with the parts asked for."""
-    text = "Port Online Frontend Name     pp vp\n" if header else ""
+@dataclass(frozen=True)
+class PortDetails:
+    """Which lines each port has in the table."""
+
+    header: bool = True
+    initiators: bool = False
+    luns: bool = False
+    options: bool = False
+
+
+def ports(kernel: CtlKernel, details: PortDetails, *, frontend: str | None = None, port_id: int | None = None) -> str:
+    """Return the table of ports, one FRONTEND's or PORT_ID's only if given."""
+    text = "Port Online Frontend Name     pp vp\n" if details.header else ""
     for port in kernel.ports.values():
         if frontend in (None, port.frontend) and port_id in (None, port.id):
             text += _port_row(port)
-            text += _port_initiators(port) if initiators or verbose else ""
-            text += _port_luns(port) if luns or verbose else ""
-            text += _port_options(port) if verbose else ""
+            text += _port_initiators(port) if details.initiators else ""
+            text += _port_luns(port) if details.luns else ""
+            text += _port_options(port) if details.options else ""
     return text
 
 
@@ -75,9 +79,7 @@ def _port_row(port: KernelPort) -> str:
 
 def _port_initiators(port: KernelPort) -> str:
     text = f"  Target: {port.target}\n" if port.target else ""
-    return text + "".join(
-        f"  Initiator {slot}: {name}\n" for slot, name in sorted(port.initiators.items())
-    )
+    return text + "".join(f"  Initiator {slot}: {name}\n" for slot, name in sorted(port.initiators.items()))
 
 
 def _port_luns(port: KernelPort) -> str:

@@ -1,4 +1,5 @@
-"""Who may log in to what: ctld's part of an iSCSI login, without the wire.
+"""
+Who may log in to what: ctld's part of an iSCSI login, without the wire.
 
 Order of the checks as in usr.sbin/ctld/login.cc: target, type of the auth-group, initiator name,
 initiator portal, CHAP.
@@ -42,8 +43,11 @@ class LoginRequest:
 
 
 def read_request(request: Mapping[str, Json], peer: str) -> LoginRequest:
-    """Return REQUEST typed; raises Refused when a name is missing. ADDRESS may be given by a
-    simulated node that has one; else it is the connection's."""
+    """
+    Return REQUEST typed; raises Refused when a name is missing.
+
+    ADDRESS may be given by a simulated node that has one; else it is the connection's.
+    """
     initiator, target = request.get("initiator"), request.get("target")
     if not isinstance(initiator, str) or not isinstance(target, str):
         raise Refused(MISSING_PARAMETER)

@@ -72,8 +72,12 @@ class CtlPart(Part):
         self.ctld = Ctld(self.kernel, environment, self._listeners)
 
     def path(self, path: str) -> Path:
-        """Where PATH lies: below the host's root, or a scratch directory that the SSH session's
-        own tools share with the simulated host."""
+        """
+        Return where PATH lies on this machine.
+
+        That is below the host's root, or in a scratch directory that the tools of the SSH session
+        share with the simulated host.
+        """
         inside = self.machine.path(path)
         if inside.exists() or not path.startswith(_SHARED_WITH_MACHINE):
             return inside
@@ -135,8 +139,7 @@ class CtlPart(Part):
         timer.start()
 
     def hangup(self) -> None:
-        """Send SIGHUP to ctld; a fault armed at `ctld.reload` may delay it (`late`, `ms`) or
-        lose it (`lost`)."""
+        """Send SIGHUP to ctld; a fault armed at `ctld.reload` may delay it (`late`, `ms`) or lose it (`lost`)."""
         fault = self.machine.faults.take("ctld.reload")
         if fault is None:
             fate = SignalFate()
@@ -165,8 +168,12 @@ class CtlPart(Part):
             return {"ok": False, "class": status[0], "detail": status[1], "text": text}, None
 
     def _take_login_fault(self, request: LoginRequest) -> None:
-        """A fault at `ctld.login` may `stall` the answer (`seconds`: ctld waits for a free child)
-        or `refuse` the login (target error: service unavailable)."""
+        """
+        Carry out a fault armed at `ctld.login`.
+
+        It may `stall` the answer (`seconds`: ctld waits for a free child) or `refuse` the login
+        (service unavailable).
+        """
         names = f"{request.initiator} {request.target}"
         fault = self.machine.faults.take("ctld.login", argv=names)
         if fault is None:
@@ -210,10 +217,7 @@ class CtlPart(Part):
     def observe(self) -> dict[str, Json]:
         config_path = self.machine.path("/etc/ctl.conf")
         return {
-            "luns": [
-                {**_lun_json(lun.id, lun), "options": {**lun.options}}
-                for lun in self.kernel.luns.values()
-            ],
+            "luns": [{**_lun_json(lun.id, lun), "options": {**lun.options}} for lun in self.kernel.luns.values()],
             "ports": [_port_json(port) for port in self.kernel.ports.values()],
             "sessions": [_session_json(session) for session in self.kernel.sessions.values()],
             "ctld": _process_json(self.ctld.process),

@@ -1,4 +1,5 @@
-"""ctld's listening sockets and the connections that become sessions.
+"""
+ctld's listening sockets and the connections that become sessions.
 
 The wire is not iSCSI: one JSON object per line stands for a login (`{"op": "login", ...}`), the
 open connection is the session, `{"op": "rescan"}` on it gives the LUNs anew, closing ends it.
@@ -125,9 +126,7 @@ class Listeners:
         self._open = seen
         return errors
 
-    def _start(
-        self, portal: Portal, opened: dict[str, socket.socket | None], errors: list[str]
-    ) -> None:
+    def _start(self, portal: Portal, opened: dict[str, socket.socket | None], errors: list[str]) -> None:
         if not ipaddress.ip_address(portal.host).is_loopback:
             opened[portal.listen] = None
             return
@@ -143,9 +142,7 @@ class Listeners:
             return
         opened[portal.listen] = listener
         name = f"ctld {portal.listen}"
-        threading.Thread(
-            target=self._accept, args=(listener, portal.listen), name=name, daemon=True
-        ).start()
+        threading.Thread(target=self._accept, args=(listener, portal.listen), name=name, daemon=True).start()
 
     def _accept(self, listener: socket.socket, listen: str) -> None:
         while True:

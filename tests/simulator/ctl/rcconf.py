@@ -1,4 +1,5 @@
-"""rc.conf(5) as sysrc(8) and rc.subr(8) read and write it: assignments, the last one counts.
+"""
+rc.conf(5) as sysrc(8) and rc.subr(8) read and write it: assignments, the last one counts.
 
 Values with shell expansion are not modelled and refused.
 """

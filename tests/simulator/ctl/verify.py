@@ -1,4 +1,5 @@
-"""What ctld checks once the whole file is read: `conf_verify` and the file's permissions.
+"""
+What ctld checks once the whole file is read: its permissions and its sense.
 
 Order and words: usr.sbin/ctld/ctld.cc, conf_new_from_file().
 """
@@ -56,21 +57,24 @@ def verify(builder: Builder) -> None:
 
 
 def _verify_lun(builder: Builder, lun: Lun) -> None:
-    if lun.backend is None:
-        lun.backend = "block"
-    if lun.backend == "block" and lun.path is None:
-        raise builder.refuse(msg.MISSING_PATH.format(lun.name))
-    if lun.backend == "ramdisk":
-        if lun.size == 0:
-            raise builder.refuse(msg.MISSING_RAMDISK_SIZE.format(lun.name))
-        if lun.path is not None:
-            raise builder.refuse(msg.RAMDISK_PATH.format(lun.name))
+    _verify_backend(builder, lun)
     if lun.blocksize == 0:
         lun.blocksize = 2048 if lun.device_type == _CDROM else 512
     elif lun.blocksize < 0:
         raise builder.refuse(msg.INVALID_BLOCKSIZE.format(lun.blocksize, lun.name))
     if lun.size % lun.blocksize != 0:
         raise builder.refuse(msg.INVALID_SIZE.format(lun.name))
+
+
+def _verify_backend(builder: Builder, lun: Lun) -> None:
+    if lun.backend is None:
+        lun.backend = "block"
+    if lun.backend == "block" and lun.path is None:
+        raise builder.refuse(msg.MISSING_PATH.format(lun.name))
+    if lun.backend == "ramdisk" and lun.size == 0:
+        raise builder.refuse(msg.MISSING_RAMDISK_SIZE.format(lun.name))
+    if lun.backend == "ramdisk" and lun.path is not None:
+        raise builder.refuse(msg.RAMDISK_PATH.format(lun.name))
 
 
 def _verify_target(builder: Builder, target: Target) -> None:

@@ -1,4 +1,5 @@
-"""The XML the kernel makes of its tables; `ctladm ... -x` prints it verbatim.
+"""
+The XML the kernel makes of its tables; `ctladm ... -x` prints it verbatim.
 
 Only serial and device id are escaped, as in sys/cam/ctl/ctl.c: an option value with `<` breaks
 the document there, and here.
