@@ -62,7 +62,13 @@ def _install(packages: list[str]) -> None:
     install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
     for argv in (install, ["apt-get", "update", "--quiet"], install):
         result = subprocess.run(
-            argv, check=False, capture_output=True, text=True, timeout=APT_TIMEOUT, env=environment, stdin=subprocess.DEVNULL
+            argv,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=APT_TIMEOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
         )
         if argv is install and result.returncode == 0:
             return
