@@ -106,7 +106,7 @@ _LIMIT = 1 << 64
 
 
 def expand_number(text: str) -> int | None:
-    """Read TEXT as expand_number(3) does, with suffixes for powers of 1024; None if it is no number."""
+    """Read a number and its suffix (a power of 1024) as libutil does; None if TEXT is none."""
     match = _NUMBER.match(text)
     if match is None:
         return None

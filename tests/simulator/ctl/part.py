@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import threading
+import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -24,7 +26,7 @@ from tests.simulator.ctl.media import HostMedia
 from tests.simulator.ctl.portal import Listeners, Reply
 from tests.simulator.ctl.rcconf import MAIN_FILE, LoaderConf, RcConf, enabled
 from tests.simulator.ctl.tables import KernelLun, KernelPort, Session
-from tests.simulator.registry import Json, Part, options, part
+from tests.simulator.registry import Call, Json, Part, Unmodelled, options, part
 
 if TYPE_CHECKING:
     from tests.simulator.machine import Machine
@@ -131,12 +133,23 @@ class CtlPart(Part):
         def run() -> None:
             with self.machine.lock:
                 self._timers.discard(timer)
-                action()
+                self._attempt(action)
 
         timer = threading.Timer(seconds, run)
         timer.daemon = True
         self._timers.add(timer)
         timer.start()
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Run ACTION; what goes wrong has no caller to tell, so it goes to the command log."""
+        call, started = Call(("ctld", "SIGHUP")), time.time()
+        try:
+            action()
+        except Unmodelled as error:
+            text = f"simulator: ctld: {error} is not modelled"
+            self.machine.log.add(call, 2, started, 0.0, "unmodelled", text)
+        except Exception:  # noqa: BLE001 - a defect of the simulator must reach the test that met it
+            self.machine.log.add(call, 70, started, 0.0, "defect", traceback.format_exc())
 
     def hangup(self) -> None:
         """Send SIGHUP to ctld; a fault armed at `ctld.reload` may delay it (`late`, `ms`) or lose it (`lost`)."""

@@ -118,8 +118,10 @@ REFUSED = [
     ),
     (
         "portal-group p { discovery-filter all }",
-        'invalid discovery-filter "all" for portal-group "p"; valid values are "none", "portal", '
-        '"portal-name", and "portal-name-auth"',
+        (
+            'invalid discovery-filter "all" for portal-group "p"; valid values are "none", "portal", '
+            '"portal-name", and "portal-name-auth"'
+        ),
     ),
     (
         "portal-group p { discovery-filter none; discovery-filter portal }",
@@ -250,8 +252,10 @@ WARNED = [
     (
         LUN + 'target "iqn.a_b" { lun 0 v }',
         [
-            'invalid character "_" in target name "iqn.a_b"; allowed characters are letters, '
-            "digits, '-', '.', and ':'"
+            (
+                'invalid character "_" in target name "iqn.a_b"; allowed characters are letters, '
+                "digits, '-', '.', and ':'"
+            )
         ],
     ),
     (

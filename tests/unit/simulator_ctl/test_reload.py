@@ -322,3 +322,12 @@ def test_staged_files_are_tested_where_they_lie(host: Host) -> None:
     )
     staged.chmod(0o644)
     assert host.run("ctld", "-t", "-f", str(staged)).err == f"ctld: {staged} is world-readable\n"
+
+
+def test_what_a_reload_meets_and_is_not_modelled_is_counted(make_host: Callable[[str], Host]) -> None:
+    host = make_host("15.0")
+    host.write(GROUPS)
+    host.start()
+    host.write("controller nqn.2025-01.com.example:x { }\n")
+    host.run("service", "ctld", "reload")
+    wait_until(lambda: host.machine.counters()["unmodelled"] == 1)
