@@ -205,14 +205,25 @@ def test_a_lun_removed_behind_ctlds_back_fails_to_be_modified(exporting: Host) -
     ]
 
 
-def test_an_exported_zvol_is_busy_until_the_reload_has_removed_it(exporting: Host) -> None:
-    storage = exporting.machine.storage
-    volume = storage.tree.get("tank/csi/pvc-1")
-    assert volume is not None
-    assert storage.is_open(volume)
-    exporting.write(GROUPS)
-    exporting.reload()
-    assert not storage.is_open(volume)
+def test_an_exported_zvol_is_busy_until_the_reload_has_removed_it(host: Host) -> None:
+    assert host.run("zfs", "create", "-s", "-V", "1G", "-o", "volmode=dev", "tank/csi/pvc-1").rc == 0
+    host.write(one_volume())
+    host.start()
+    busy = host.run("zfs", "destroy", "tank/csi/pvc-1")
+    assert (busy.rc, busy.err) == (1, "cannot destroy 'tank/csi/pvc-1': dataset is busy\n")
+    host.write(GROUPS)
+    host.reload()
+    assert host.run("zfs", "destroy", "tank/csi/pvc-1").rc == 0
+
+
+def test_zfs_set_volsize_is_seen_after_a_reload(host: Host) -> None:
+    host.run("zfs", "create", "-s", "-V", "1G", "tank/csi/pvc-1")
+    host.write(one_volume())
+    host.start()
+    assert host.run("zfs", "set", "volsize=2G", "tank/csi/pvc-1").rc == 0
+    assert host.sizes() == {"pvc-1": BLOCKS}
+    host.reload()
+    assert host.sizes() == {"pvc-1": 2 * BLOCKS}
 
 
 def test_new_access_lists_hold_for_new_logins_only(exporting: Host) -> None:
