@@ -101,7 +101,6 @@ FAILED_TO_ADD_LUN = 'failed to add lun "{}"'
 FAILED_TO_MODIFY_LUN = 'failed to modify lun "{}", CTL lun {}'
 FAILED_TO_REMOVE_LUN = 'failed to remove lun "{}", CTL lun {}'
 FAILED_TO_ADD_PORT = "failed to add port {}"
-FAILED_TO_UPDATE_PORT = "failed to update port {}"
 FAILED_TO_REMOVE_PORT = "failed to remove port {}"
 LUN_MAP_FAILED = "CTL_LUN_MAP ioctl failed: {}"
 BIND_FAILED = "bind(2) failed for {}: {}"

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 CTLD = "/usr/sbin/ctld"
 PIDFILE = "/var/run/ctld.pid"
-_SHARED_WITH_MACHINE = ("/tmp", "/home", "/root", "/work", "/private")
+# Directories of the simulated host that this machine has too, with other content.
+_HOST_ONLY = ("/boot", "/dev", "/etc", "/usr", "/var/log", "/var/run")
 
 
 def invocation(args: list[str], cwd: str = "/") -> tuple[Invocation, set[str]]:
@@ -77,13 +78,14 @@ class CtlPart(Part):
         """
         Return where PATH lies on this machine.
 
-        That is below the host's root, or in a scratch directory that the tools of the SSH session
-        share with the simulated host.
+        That is below the host's root, or where the tools of an SSH session, which are this
+        machine's, have put a file (in /tmp, say).
         """
         inside = self.machine.path(path)
-        if inside.exists() or not path.startswith(_SHARED_WITH_MACHINE):
+        elsewhere = Path(path)
+        if inside.exists() or any(elsewhere.is_relative_to(place) for place in _HOST_ONLY):
             return inside
-        return Path(path)
+        return elsewhere if elsewhere.exists() else inside
 
     @property
     def rc_conf(self) -> RcConf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -342,3 +343,16 @@ def test_what_a_reload_meets_and_is_not_modelled_is_counted(make_host: Callable[
     host.write("controller nqn.2025-01.com.example:x { }\n")
     host.run("service", "ctld", "reload")
     wait_until(lambda: host.machine.counters()["unmodelled"] == 1)
+
+
+def test_a_file_the_session_has_written_elsewhere_can_be_tested(host: Host, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch.conf"
+    scratch.write_text("nonsense\n")
+    assert host.run("ctld", "-t", "-f", str(scratch)).rc == 1
+    scratch.unlink()
+    assert "No such file or directory" in host.run("ctld", "-t", "-f", str(scratch)).err
+
+
+def test_the_machines_own_etc_is_never_looked_at(host: Host) -> None:
+    assert Path("/etc/passwd").exists()
+    assert "No such file or directory" in host.run("ctld", "-t", "-f", "/etc/passwd").err
