@@ -1,0 +1,181 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+Brings a batch of resources about: one lock, one read, one plan, one change, one check.
+
+A batch is done in rounds, nearly always in one. An item that needs something gone which an earlier
+item takes away waits for the next round, which begins with a read of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple, Optional
+
+from .. import _settings
+from .._ctl import plan as ctl_plan
+from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._ctl.seam import CtlHost
+from .._read import read_facts
+from .._state import Chooser, Facts, NextRound, Plan
+from .._zfs import plan as zfs_plan
+from .._zfs.model import Drift
+from .._zfs.plan import VolumeWanted
+from ..command import Commands, SystemCommands
+from ..errors import HostError
+from . import outcome
+from .outcome import Outcome
+from .round import Planned, Round
+from .spec import Item, VolumeUnwanted
+
+
+class Request(NamedTuple):
+    """What a batch has in common. Times are seconds."""
+
+    owner: str
+    parent: str
+    settings_dir: str
+    lock_timeout: float
+    check_mode: bool = False
+
+
+class Reply(NamedTuple):
+    """What came of a batch, item by item, and what was noticed on the host."""
+
+    outcomes: tuple[Outcome, ...]
+    reloads: int
+    drift: tuple[Drift, ...]
+
+
+class SystemChooser:
+    """Chooses from the system's source of randomness."""
+
+    def uuid(self) -> str:
+        return os.urandom(16).hex()
+
+    def token(self) -> str:
+        return os.urandom(16).hex()
+
+
+class Engine:
+    """Works on one host for one owner."""
+
+    def __init__(
+        self, request: Request, commands: Commands, ctl: CtlHost, choose: Optional[Chooser] = None
+    ) -> None:
+        self._request = request
+        self._commands = commands
+        self._ctl = ctl
+        self._choose: Chooser = choose or SystemChooser()
+        self._outcomes: dict[int, Outcome] = {}
+        self._drift: list[Drift] = []
+        self._reloads = 0
+        self.begun = False
+
+    def run(self, items: Sequence[Item]) -> Reply:
+        """Return what became of each item; raise `HostError` only if nothing was begun."""
+        for item in items:
+            if isinstance(item.wish, HostError):
+                self._outcomes[item.number] = Outcome(item, error=item.wish)
+        waiting = [item for item in items if item.number not in self._outcomes]
+        with ExitStack() as stack:
+            if waiting and not self._request.check_mode:
+                self._lock(stack)
+            while waiting:
+                waiting = self._round(waiting)
+        drift = tuple(dict.fromkeys(self._drift))
+        return Reply(tuple(self._outcomes[item.number] for item in items), self._reloads, drift)
+
+    def _lock(self, stack: ExitStack) -> None:
+        lock = _settings.locked(self._request.settings_dir, self._request.lock_timeout)
+        descriptor = stack.enter_context(lock)
+        if isinstance(self._commands, SystemCommands):
+            self._commands.held = (descriptor,)
+        if self._commands.remaining() <= 0:
+            raise HostError("busy", "the time limit passed before anything was begun")
+
+    def _round(self, items: Sequence[Item]) -> list[Item]:
+        """Do what can be done in one round; return the items that have to wait for the next."""
+        try:
+            facts = self._read(items)
+        except HostError as error:
+            self._outcomes.update({item.number: Outcome(item, error=error) for item in items})
+            return []
+        self._drift += facts.drift
+        if self._request.check_mode:
+            self._predict(facts, items)
+            return []
+        planned, facts, waiting = self._plan(facts, items)
+        doing = Round(self._commands, self._ctl, facts, planned)
+        self.begun = True
+        doing.execute()
+        self._drift += doing.drift
+        self._reloads += doing.reloads
+        for each in planned:
+            self._outcomes[each.item.number] = outcome.of(each, doing, self._request.owner)
+        return waiting
+
+    def _read(self, items: Sequence[Item]) -> Facts:
+        exporting = any(
+            isinstance(item.wish, (PublicationWanted, PublicationUnwanted)) for item in items
+        )
+        return read_facts(
+            self._commands,
+            self._ctl if exporting else None,
+            owner=self._request.owner,
+            parent=self._request.parent,
+            settings_dir=self._request.settings_dir,
+        )
+
+    def _plan(
+        self, facts: Facts, items: Sequence[Item]
+    ) -> tuple[list[Planned], Facts, list[Item]]:
+        planned: list[Planned] = []
+        for position, item in enumerate(items):
+            try:
+                each = self._plan_one(facts, item)
+            except NextRound:
+                return planned, facts, list(items[position:])
+            if each is not None:
+                planned.append(each)
+                facts = each.plan.facts
+        return planned, facts, []
+
+    def _predict(self, facts: Facts, items: Sequence[Item]) -> None:
+        """Plan as if every round ended well, and run nothing."""
+        for item in items:
+            try:
+                each = self._plan_one(facts, item)
+            except NextRound:
+                facts = facts.settled()
+                each = self._plan_one(facts, item)
+            if each is not None:
+                facts = each.plan.facts
+                self._outcomes[item.number] = outcome.predicted(each, self._request.owner)
+
+    def _plan_one(self, facts: Facts, item: Item) -> Optional[Planned]:
+        """Return the plan of one item, or None and the item's outcome where there can be none."""
+        try:
+            plan = _plan(facts, item, self._choose)
+        except HostError as error:
+            self._outcomes[item.number] = Outcome(item, error=error)
+            return None
+        before = None if plan.volume is None else facts.volumes.get(plan.volume.uuid)
+        return Planned(item, plan, before)
+
+
+def _plan(facts: Facts, item: Item, choose: Chooser) -> Plan:
+    wish = item.wish
+    if isinstance(wish, VolumeWanted):
+        return zfs_plan.plan_present(facts, wish, choose, item.number)
+    if isinstance(wish, VolumeUnwanted):
+        return zfs_plan.plan_absent(facts, wish.uuid)
+    if isinstance(wish, PublicationWanted):
+        return ctl_plan.plan_present(facts, wish, choose, item.number)
+    if isinstance(wish, PublicationUnwanted):
+        return ctl_plan.plan_absent(facts, wish)
+    raise wish

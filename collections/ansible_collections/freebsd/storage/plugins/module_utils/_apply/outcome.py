@@ -1,0 +1,129 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is reported of one item."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from .. import _nouns
+from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._state import Publish, Unpublish
+from .._zfs import plan as zfs_plan
+from .._zfs.model import Record, Volume
+from .._zfs.plan import VolumeWanted
+from ..errors import HostError
+from .round import Planned, Round
+from .spec import Item
+
+Noun = Optional[dict[str, object]]
+
+
+class Outcome(NamedTuple):
+    """The end of one item: what there is now, or an error; and what there was before."""
+
+    item: Item
+    changed: bool = False
+    noun: Noun = None
+    before: Noun = None
+    error: Optional[HostError] = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the item's result."""
+        told: dict[str, object] = {"key": self.item.key, "changed": self.changed}
+        if self.error is not None:
+            told["error"] = self.error.as_dict()
+        else:
+            told[self.item.noun] = self.noun
+        return told
+
+    def diff(self) -> dict[str, object]:
+        """Return the item's difference, fit to be shown."""
+        after = self.before if self.error is not None else self.noun
+        return {
+            "before_header": f"{self.item.noun} {self.item.key}",
+            "after_header": f"{self.item.noun} {self.item.key}",
+            "before": _nouns.masked(self.before),
+            "after": _nouns.masked(after),
+        }
+
+
+def predicted(each: Planned, owner: str) -> Outcome:
+    """Return what would become of an item."""
+    return Outcome(
+        each.item,
+        changed=any(not (isinstance(step, Publish) and not step.new) for step in each.plan.steps),
+        noun=_after(each, owner, each.plan.volume, predicted=True),
+        before=_before(each, owner),
+    )
+
+
+def of(each: Planned, doing: Round, owner: str) -> Outcome:
+    """Return what became of an item."""
+    index = each.item.number
+    changed = index in doing.changed
+    try:
+        volume, changed = _made(each, doing, changed)
+    except HostError as error:
+        return Outcome(each.item, changed, before=_before(each, owner), error=error)
+    noun = _after(each, owner, volume)
+    return Outcome(each.item, changed, noun, _before(each, owner))
+
+
+def _made(each: Planned, doing: Round, changed: bool) -> tuple[Optional[Volume], bool]:
+    """Return the volume as it was read back, or raise the item's error."""
+    planned, wish = each.plan.volume, each.item.wish
+    error = doing.errors.get(each.item.number)
+    creating = planned is not None and planned.maker is not None and isinstance(wish, VolumeWanted)
+    if planned is None or not isinstance(wish, VolumeWanted) or not creating:
+        if error is not None:
+            raise error
+        return planned, changed
+    if error is not None and error.code != "foreign_name":
+        raise error
+    found = doing.made.get(planned.dataset)
+    if found is None and error is None:
+        raise HostError("uncertain", f"{planned.dataset} was made but cannot be read back")
+    if found is None or found.name != wish.name:
+        raise zfs_plan.foreign_name(planned.dataset, doing.owner)
+    zfs_plan.check_same(found, wish)
+    return found, changed
+
+
+def _after(each: Planned, owner: str, volume: Optional[Volume], predicted: bool = False) -> Noun:
+    wish = each.item.wish
+    if isinstance(wish, VolumeWanted) and volume is not None:
+        return _nouns.volume_noun(owner, volume, predicted=predicted and volume.maker is not None)
+    if isinstance(wish, PublicationWanted) and volume is not None and each.plan.record is not None:
+        new = any(isinstance(step, Publish) and step.new for step in each.plan.steps)
+        unknown = predicted and (new or each.plan.depends is not None)
+        return _nouns.publication_noun(owner, volume.uuid, each.plan.record, predicted=unknown)
+    return None
+
+
+def _before(each: Planned, owner: str) -> Noun:
+    volume, wish = each.before, each.item.wish
+    if volume is None:
+        return None
+    if isinstance(wish, PublicationWanted):
+        record = volume.record_of(wish.node)
+        return None if record is None else _nouns.publication_noun(owner, volume.uuid, record)
+    if isinstance(wish, PublicationUnwanted):
+        return _ended(each, owner, volume)
+    return _nouns.volume_noun(owner, volume)
+
+
+def _ended(each: Planned, owner: str, volume: Volume) -> Noun:
+    """Return the publication that ends, or all of them under one head where there are several."""
+    records: list[Record] = [
+        record
+        for step in each.plan.steps
+        if isinstance(step, Unpublish)
+        for record in step.records
+    ]
+    nouns = [_nouns.publication_noun(owner, volume.uuid, record) for record in records]
+    if len(nouns) == 1:
+        return nouns[0]
+    return {"volume": volume.uuid, "publications": nouns} if nouns else None

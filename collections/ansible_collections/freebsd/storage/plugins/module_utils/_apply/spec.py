@@ -1,0 +1,222 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+The options of each kind of resource, and the checked values made of them.
+
+What passes here may be put into commands and configuration files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .. import _names
+from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._zfs.model import Parameters
+from .._zfs.plan import VolumeWanted
+from ..errors import HostError
+
+NAME_LIMIT = 128  # bytes, csi.proto: CreateVolumeRequest.name
+NODE_LIMIT = 192  # bytes
+MODES = (
+    "single_node_writer",
+    "single_node_reader_only",
+    "multi_node_reader_only",
+    "multi_node_single_writer",
+    "multi_node_multi_writer",
+    "single_node_single_writer",
+    "single_node_multi_writer",
+)
+# Those that a stranger may choose without changing what a volume is or where it shows.
+PROPERTIES = (
+    "checksum",
+    "compression",
+    "copies",
+    "dedup",
+    "logbias",
+    "primarycache",
+    "redundant_metadata",
+    "secondarycache",
+    "sync",
+)
+
+_PROPERTY_VALUE = re.compile(r"[a-z0-9,.+-]{1,64}")
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_VOLBLOCKSIZES = tuple(1 << power for power in range(9, 25))
+
+_COMMON: dict[str, Any] = {
+    "key": {"type": "str", "required": True, "no_log": False},
+    "kind": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+_SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("volume", "present"): {
+        "name": {"type": "str", "required": True},
+        "required_bytes": {"type": "int", "default": 0},
+        "limit_bytes": {"type": "int", "default": 0},
+        "volblocksize": {"type": "int", "default": 16384},
+        "thin": {"type": "bool", "default": True},
+        "blocksize": {"type": "int", "default": 512, "choices": [512, 4096]},
+        "properties": {"type": "dict", "default": {}},
+        "attributes": {"type": "dict", "default": {}},
+    },
+    ("volume", "absent"): {"uuid": {"type": "str", "required": True}},
+    ("publication", "present"): {
+        "volume": {"type": "str", "required": True},
+        "node": {"type": "str", "required": True},
+        "initiator": {"type": "str", "required": True},
+        "mode": {"type": "str", "default": MODES[0], "choices": list(MODES)},
+        "readonly": {"type": "bool", "default": False},
+        "protocol": {"type": "str", "default": "iscsi", "choices": ["iscsi"]},
+        "portal_group": {"type": "str", "default": "csi"},
+    },
+    ("publication", "absent"): {
+        "volume": {"type": "str", "required": True},
+        "node": {"type": "str"},
+    },
+}
+
+
+class VolumeUnwanted(NamedTuple):
+    """A volume that is to be gone."""
+
+    uuid: str
+
+
+Wish = Union[VolumeWanted, VolumeUnwanted, PublicationWanted, PublicationUnwanted]
+
+
+class Item(NamedTuple):
+    """One resource of a request. `wish` is an error where its options are wrong."""
+
+    number: int
+    key: str
+    noun: str
+    wish: Union[Wish, HostError]
+
+
+def items_of(resources: list[dict[str, Any]]) -> list[Item]:
+    """Check every resource on its own; a wrong one does not fail the others."""
+    return [_item(index, resource) for index, resource in enumerate(resources)]
+
+
+def _item(index: int, resource: dict[str, Any]) -> Item:
+    key = resource.get("key")
+    kind = resource.get("kind")
+    noun = kind if isinstance(kind, str) else "resource"
+    try:
+        wish: Union[Wish, HostError] = _wish(resource)
+    except HostError as error:
+        wish = error
+    return Item(index, str(index) if key is None else str(key), noun, wish)
+
+
+def _wish(resource: dict[str, Any]) -> Wish:
+    form = (resource.get("kind"), resource.get("state", "present"))
+    spec = next((spec for known, spec in _SPECS.items() if known == form), None)
+    if spec is None:
+        kinds = ", ".join(sorted({kind for kind, _state in _SPECS}))
+        raise _invalid("kind", f"there is no kind {form[0]!a} with state {form[1]!a}; kinds are {kinds}")
+    checked = ArgumentSpecValidator({**_COMMON, **spec}).validate(resource)
+    if checked.error_messages:
+        raise HostError("invalid", "; ".join(checked.error_messages))
+    return _MAKERS[form](checked.validated_parameters)
+
+
+def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
+    for option in ("required_bytes", "limit_bytes"):
+        if options[option] < 0:
+            raise _invalid(option, f"{options[option]} is negative")
+    required, limit = options["required_bytes"], options["limit_bytes"]
+    if 0 < limit < required:
+        raise _invalid("limit_bytes", f"{limit} is less than required_bytes {required}")
+    if options["volblocksize"] not in _VOLBLOCKSIZES:
+        raise _invalid("volblocksize", f"{options['volblocksize']} is not a power of 2 from 512 to 16777216")
+    if options["volblocksize"] < options["blocksize"]:
+        raise _invalid("volblocksize", f"{options['volblocksize']} is less than blocksize {options['blocksize']}")
+    parameters = Parameters(
+        volblocksize=options["volblocksize"],
+        thin=options["thin"],
+        blocksize=options["blocksize"],
+        properties=_properties(options["properties"]),
+        attributes=_attributes(options["attributes"]),
+    )
+    size = len(parameters.to_json())
+    if size > _names.VALUE_LIMIT:
+        raise _invalid("attributes", f"with properties they take {size} bytes, ZFS keeps {_names.VALUE_LIMIT}")
+    return VolumeWanted(_name(options["name"]), required, limit, parameters)
+
+
+def _volume_unwanted(options: Mapping[str, Any]) -> VolumeUnwanted:
+    return VolumeUnwanted(options["uuid"])
+
+
+def _publication_wanted(options: Mapping[str, Any]) -> PublicationWanted:
+    if not _names.INITIATOR.fullmatch(options["initiator"]):
+        raise _invalid("initiator", f"{options['initiator']!a} is not an iSCSI name (RFC 7143, 4.2.7)")
+    if not _names.PORTAL_GROUP.fullmatch(options["portal_group"]):
+        raise _invalid("portal_group", f"{options['portal_group']!a}: only letters, digits and . _ - are allowed")
+    return PublicationWanted(
+        uuid=options["volume"],
+        node=_node(options["node"]),
+        initiator=options["initiator"],
+        mode=options["mode"],
+        readonly=options["readonly"],
+        protocol=options["protocol"],
+        portal_group=options["portal_group"],
+    )
+
+
+def _publication_unwanted(options: Mapping[str, Any]) -> PublicationUnwanted:
+    node: Optional[str] = options["node"]
+    return PublicationUnwanted(options["volume"], node)
+
+
+_MAKERS: Mapping[tuple[Any, Any], Callable[[Mapping[str, Any]], Wish]] = {
+    ("volume", "present"): _volume_wanted,
+    ("volume", "absent"): _volume_unwanted,
+    ("publication", "present"): _publication_wanted,
+    ("publication", "absent"): _publication_unwanted,
+}
+
+
+def _name(name: str) -> str:
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise _invalid("name", f"{name!a} is not text that UTF-8 can hold") from None
+    if not 0 < size <= NAME_LIMIT:
+        raise _invalid("name", f"it has {size} bytes, allowed are 1 to {NAME_LIMIT}")
+    return name
+
+
+def _node(node: str) -> str:
+    if not _PRINTABLE.fullmatch(node) or len(node) > NODE_LIMIT:
+        raise _invalid("node", f"{node!a} is not a node id: 1 to {NODE_LIMIT} printable ASCII characters")
+    return node
+
+
+def _properties(properties: Mapping[Any, Any]) -> dict[str, str]:
+    for name, value in properties.items():
+        if name not in PROPERTIES:
+            raise _invalid("properties", f"{name!a} is not among {', '.join(PROPERTIES)}")
+        if not isinstance(value, str) or not _PROPERTY_VALUE.fullmatch(value):
+            raise _invalid("properties", f"{value!a} is no value for {name}")
+    return dict(sorted(properties.items()))
+
+
+def _attributes(attributes: Mapping[Any, Any]) -> dict[str, str]:
+    for name, value in attributes.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise _invalid("attributes", f"{name!a}: only strings are kept")
+    return dict(sorted(attributes.items()))
+
+
+def _invalid(option: str, problem: str) -> HostError:
+    return HostError("invalid", f"{option}: {problem}", option=option)

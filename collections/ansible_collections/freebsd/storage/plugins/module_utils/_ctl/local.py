@@ -1,0 +1,186 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+The target layer, worked from this process: it has to be root's, or root's equal.
+
+Test, swap, reload, verify. `service ctld reload` says nothing about the outcome, comes late or not at
+all, so the kernel's tables alone are believed, and ctld is told again until they show what they
+should. A removal is never rolled back; an addition that does not come about is taken back.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Optional
+
+from .. import _names
+from ..command import Commands, Completed
+from ..errors import HostError
+from . import api, check, confile, parse
+from .choose import Choice, choose
+from .confile import ConfFile
+from .model import Kernel
+from .seam import Clock, Patience, Settled, SystemClock, Wanted
+from .waiting import Pending, wait_for
+
+_EDITS_BORNE = 5
+
+
+class LocalCtl:
+    """Works ctld and ctladm directly."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        clock: Optional[Clock] = None,
+        patience: Optional[Patience] = None,
+    ) -> None:
+        self._commands = commands
+        self._clock: Clock = clock or SystemClock()
+        self._patience = patience or Patience()
+        self._reloads = 0
+        self._complaint = ""
+
+    def observe(self) -> Kernel:
+        processes, ports, luns, limits = self._commands.run_all(
+            [api.processes(), api.portlist(), api.devlist(), api.limits()]
+        )
+        _check(processes)
+        daemon = parse.daemon(processes.out)
+        if daemon is None:
+            configured = self._commands.run(api.ctld_flags())
+            daemon = parse.flags(configured.out if configured.rc == 0 else "")
+        if parse.no_module(ports):
+            return Kernel(daemon, (), ())
+        _check(ports)
+        _check(luns)
+        max_ports, max_luns = parse.limits(limits)
+        return Kernel(
+            daemon,
+            parse.ports(ports.out),
+            parse.luns(luns.out),
+            max_ports=max_ports,
+            max_luns=max_luns,
+        )
+
+    def converge(self, wanted: Wanted, before: Kernel) -> Settled:
+        self._reloads, self._complaint = 0, ""
+        choice, swapped = self._install(before.daemon.config, wanted)
+        pending = _pending(wanted, choice)
+        unmet, lingering = pending.judge(before)
+        mended = frozenset(unmet) - wanted.additions
+        after = before
+        if swapped or unmet or lingering:
+            after = self._settle(pending, before, self._patience.limit)
+            unmet, lingering = pending.judge(after)
+        failed = frozenset(unmet) & wanted.additions
+        if failed:
+            self._take_back(wanted, before, failed | frozenset(choice.refused))
+        return Settled(
+            refused=choice.refused,
+            failed={target: self._told(unmet[target]) for target in failed},
+            unconfirmed={t: self._told(why) for t, why in unmet.items() if t not in failed},
+            lingering={name: self._told(why) for name, why in lingering.items()},
+            left_out=choice.left_out,
+            mended=mended,
+            vanished=check.vanished(before, after, _names.target_prefix(wanted.owner)),
+            reloads=self._reloads,
+        )
+
+    def _install(self, path: str, wanted: Wanted) -> tuple[Choice, bool]:
+        """Put the owner's block in place; return what was chosen and whether the file changed."""
+        for _attempt in range(_EDITS_BORNE):
+            conf = confile.read(path)
+            try:
+                trial = partial(self._try, conf)
+                choice = choose(conf.text, wanted.owner, wanted.exports, wanted.additions, trial)
+                if choice.text == conf.text:
+                    return choice, False
+                if confile.swap(conf):
+                    return choice, True
+            finally:
+                confile.discard(conf)
+        raise HostError("busy", f"{path} was edited {_EDITS_BORNE} times while it was being changed")
+
+    def _try(self, conf: ConfFile, text: str) -> list[str]:
+        """Leave the text staged, and return what ctld has against it."""
+        confile.stage(conf, text)
+        done = self._commands.run(api.test(conf.staged))
+        objections = parse.objections(done)
+        if done.unstarted or done.late or parse.cannot_judge(objections):
+            _check(done)
+        if done.rc != 0 or not objections:
+            return objections
+        # Words nobody knows, though ctld takes it: they count unless the file in use has them too.
+        known = parse.objections(self._commands.run(api.test(conf.path)))
+        same = {line.replace(conf.path, conf.staged) for line in known}
+        return [line for line in objections if line not in same]
+
+    def _settle(self, pending: Pending, before: Kernel, limit: float) -> Kernel:
+        """Have ctld reload until the kernel shows what it should, or time is up; return the last look."""
+        signal = self._signal if before.daemon.pid is not None else self._no_signal
+        limit = min(limit, max(self._commands.remaining() * 0.6, 0))
+        patience = self._patience._replace(limit=limit)
+        look = partial(self._look, before, pending)
+        return wait_for(pending, before, look, signal, self._clock, patience)
+
+    def _signal(self) -> bool:
+        done = self._commands.run(api.reload())
+        self._reloads += 1
+        error = parse.failure(done)
+        self._complaint = error.msg if error else ""
+        return error is None
+
+    def _no_signal(self) -> bool:
+        self._complaint = "ctld does not run; start it with service ctld start"
+        return False
+
+    def _look(self, before: Kernel, pending: Pending) -> Kernel:
+        argvs = [api.portlist(), api.devlist()]
+        if pending.gone:
+            argvs.append(api.islist())
+        done = self._commands.run_all(argvs)
+        if parse.no_module(done[0]):
+            return before._replace(ports=(), luns=(), sessions=frozenset())
+        for each in done:
+            _check(each)
+        sessions = parse.sessions(done[2].out) if pending.gone else frozenset()
+        return before._replace(
+            ports=parse.ports(done[0].out), luns=parse.luns(done[1].out), sessions=sessions
+        )
+
+    def _take_back(self, wanted: Wanted, before: Kernel, failed: frozenset[str]) -> None:
+        """
+        Take failed additions out again, so that they do not come about when nobody expects them.
+
+        Where even that fails, they go with the next change: their records are withdrawn.
+        """
+        rest = tuple(export for export in wanted.exports if export.target not in failed)
+        without = wanted._replace(
+            exports=rest, additions=wanted.additions - failed, confirm=frozenset(), gone=failed
+        )
+        complaint = self._complaint
+        try:
+            _choice, swapped = self._install(before.daemon.config, without)
+            if swapped:
+                self._settle(Pending((), failed, frozenset()), before, self._patience.aftermath)
+        except HostError as error:
+            complaint = f"{complaint}; taking it back: {error.msg}" if complaint else error.msg
+        self._complaint = complaint
+
+    def _told(self, why: str) -> str:
+        return f"{why} ({self._complaint})" if self._complaint else why
+
+
+def _pending(wanted: Wanted, choice: Choice) -> Pending:
+    out = choice.refused.keys() | choice.left_out.keys()
+    confirm = [e for e in wanted.exports if e.target in wanted.confirm and e.target not in out]
+    return Pending(tuple(confirm), wanted.gone, wanted.gone_luns)
+
+
+def _check(done: Completed) -> None:
+    error = parse.failure(done)
+    if error is not None:
+        raise error

@@ -1,0 +1,210 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+Decides what is to be done to publications. Pure: facts and a wish in, steps and new facts out.
+
+A publication exists while its record does, is reachable while the kernel shows its port, and is
+gone only when neither is left.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from .. import _names
+from .._state import Chooser, Facts, NextRound, Plan, Publish, Unpublish
+from .._zfs.model import Record, Volume
+from ..errors import HostError
+from .model import Export, Kernel
+
+_START = "start it: service ctld start; the role storage_host sets ctld_enable"
+
+
+class PublicationWanted(NamedTuple):
+    """A volume someone wants exported to one node."""
+
+    uuid: str
+    node: str
+    initiator: str
+    mode: str
+    readonly: bool
+    protocol: str
+    portal_group: str
+
+
+class PublicationUnwanted(NamedTuple):
+    """A volume that is no longer to be exported to the node; None: to any node."""
+
+    uuid: str
+    node: Optional[str]
+
+
+def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: int) -> Plan:
+    """Export the volume to the node, unless it already is; the same wish gives the same target."""
+    volume = facts.volumes.get(want.uuid)
+    if volume is None:
+        raise HostError("not_found", f"there is no volume {want.uuid} below {facts.parent}", option="volume")
+    _check_running(facts)
+    if volume.uuid in facts.unsettled:
+        raise NextRound
+    record = volume.record_of(want.node)
+    if record is not None and not record.leaving:
+        _check_same(volume, record, want)
+        step = Publish(volume, record, False, strays_of(facts, volume.uuid, volume.records))
+        return Plan(facts, (step,), volume, record, depends=facts.makers.get((volume.uuid, want.node)))
+    _check_alone(volume, want)
+    _check_room(facts, volume)
+    record = _record(want, choose.token())
+    published = volume.with_record(record)
+    step = Publish(published, record, True, strays_of(facts, volume.uuid, published.records))
+    facts = facts.with_volume(published).with_maker(volume.uuid, want.node, item)
+    return Plan(facts, (step,), published, record)
+
+
+def plan_absent(facts: Facts, want: PublicationUnwanted) -> Plan:
+    """
+    End the exports to the node, or all of them.
+
+    Ports of ours that lead to the volume and have no record go too: nobody can ask for them by name.
+    """
+    _known(facts)
+    volume = facts.volumes.get(want.uuid)
+    records = volume.records if volume is not None else ()
+    leaving = tuple(record for record in records if want.node in (None, record.node))
+    if any((want.uuid, record.node) in facts.makers for record in leaving):
+        raise NextRound
+    left = volume.without_records(leaving) if volume is not None else None
+    strays = strays_of(facts, want.uuid, records)
+    last = left is None or not left.records
+    if not leaving and not strays and not (last and want.uuid in facts.shown):
+        return Plan(facts, (), volume)
+    step = Unpublish(want.uuid, volume.dataset if volume else None, leaving, strays, last)
+    after = facts._replace(unsettled=facts.unsettled | {want.uuid})
+    return Plan(after.with_volume(left) if left else after, (step,), left)
+
+
+def exports_of(facts: Facts) -> tuple[Export, ...]:
+    """Return everything that is to be exported: a pure function of the owner's records."""
+    return tuple(
+        export_of(facts.owner, volume, record)
+        for volume in sorted(facts.volumes.values(), key=lambda volume: volume.uuid)
+        for record in sorted(volume.records, key=lambda record: record.token)
+        if not record.leaving
+    )
+
+
+def export_of(owner: str, volume: Volume, record: Record) -> Export:
+    """Return what ctl.conf has to say of one publication."""
+    active = [other for other in volume.records if not other.leaving]
+    return Export(
+        target=_names.target_of(owner, record.token),
+        auth_group=_names.auth_group_of(owner, record.token),
+        initiator=record.initiator,
+        portal_group=record.portal_group,
+        lun=_names.lun_of(owner, volume.uuid),
+        path=_names.device_of(volume.dataset),
+        blocksize=volume.parameters.blocksize,
+        serial=_names.serial_of(volume.uuid),
+        device_id=volume.uuid,
+        naa=_names.naa_of(volume.uuid),
+        readonly=all(other.readonly for other in active),
+    )
+
+
+def strays_of(facts: Facts, uuid: str, records: tuple[Record, ...]) -> tuple[str, ...]:
+    """Return the targets of ours in the kernel that lead to the volume and that no record names."""
+    recorded = {_names.target_of(facts.owner, record.token) for record in records}
+    return tuple(sorted(facts.shown.get(uuid, frozenset()) - recorded))
+
+
+def _check_running(facts: Facts) -> None:
+    if _known(facts).daemon.pid is None:
+        raise HostError("degraded", f"ctld does not run, so nothing can be exported; {_START}")
+
+
+def _known(facts: Facts) -> Kernel:
+    if facts.kernel_problem is not None:
+        raise facts.kernel_problem
+    if facts.kernel is None:
+        raise HostError("internal", "the kernel's tables were not read")
+    if facts.kernel.daemon.ucl:
+        raise HostError("unsupported", "ctld runs with -u: the UCL grammar is not supported yet")
+    return facts.kernel
+
+
+def _record(want: PublicationWanted, token: str) -> Record:
+    return Record(
+        node=want.node,
+        mode=want.mode,
+        readonly=want.readonly,
+        protocol=want.protocol,
+        token=token,
+        initiator=want.initiator,
+        portal_group=want.portal_group,
+    )
+
+
+def _check_same(volume: Volume, record: Record, want: PublicationWanted) -> None:
+    for option in ("mode", "readonly", "protocol", "initiator", "portal_group"):
+        expected, actual = getattr(want, option), getattr(record, option)
+        if expected != actual:
+            raise HostError(
+                "published_differently",
+                f"volume {volume.uuid} is published to {want.node} with {option} {actual}, "
+                f"not {expected}; unpublish it first",
+                option=option,
+                expected=expected,
+                actual=actual,
+            )
+
+
+def _check_alone(volume: Volume, want: PublicationWanted) -> None:
+    """Raise `HostError` where the publications to other nodes forbid this one."""
+    for other in volume.records:
+        if other.node == want.node:
+            continue
+        if not (_is_multi_node(want.mode) and _is_multi_node(other.mode)):
+            why = "at least one of the two modes is for a single node"
+        elif not want.readonly and not other.readonly and _is_single_writer(want.mode, other.mode):
+            why = "a node already writes, and at least one of the two modes is for a single writer"
+        elif other.readonly and not want.readonly:
+            why = "the volume is exported read-only, which cannot change while it is in use"
+        else:
+            continue
+        raise HostError(
+            "published_elsewhere",
+            f"volume {volume.uuid} is published to {other.node} as {other.mode}: {why}; "
+            "unpublish it there first",
+            option="node",
+            expected=want.node,
+            actual=other.node,
+        )
+
+
+def _is_multi_node(mode: str) -> bool:
+    return mode.startswith("multi_node_")
+
+
+def _is_single_writer(*modes: str) -> bool:
+    return "multi_node_single_writer" in modes
+
+
+def _check_room(facts: Facts, volume: Volume) -> None:
+    """Raise `HostError` if the kernel's tables would not hold one more export (ctl(4))."""
+    kernel = _known(facts)
+    if facts.strange_ports + facts.exports >= kernel.max_ports:
+        raise _limit("ports", "kern.cam.ctl.max_ports", kernel.max_ports)
+    lun_is_new = all(record.leaving for record in volume.records)
+    if lun_is_new and facts.strange_luns + facts.exported >= kernel.max_luns:
+        raise _limit("LUNs", "kern.cam.ctl.max_luns", kernel.max_luns)
+
+
+def _limit(what: str, tunable: str, limit: int) -> HostError:
+    return HostError(
+        "limit_reached",
+        f"all {limit} {what} of the kernel are in use: unpublish something, "
+        f"or raise {tunable} in /boot/loader.conf and reboot",
+        expected=limit,
+    )

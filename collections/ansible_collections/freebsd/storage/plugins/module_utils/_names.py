@@ -1,0 +1,111 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+Every name this collection gives: datasets, user properties, targets, LUNs.
+
+Pure functions. Names of volumes are data of strangers; nothing here lets them reach a dataset name,
+a target name or a configuration file unchecked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import quote, unquote
+
+PREFIX = "org.freebsd.storage:"
+SCHEMA = "1"
+PUBLICATION = PREFIX + "publication."
+IQN_PREFIX = "iqn.1994-09.org.freebsd.csi:"
+NAA_PREFIX = "0x6589cfc"  # NAA 6, the OUI 58:9c:fc of the FreeBSD Foundation
+VALUE_LIMIT = 8191  # ZAP_MAXVALUELEN - 1: zfsprops(7), "User Properties"
+
+OWNER = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+UUID = re.compile(r"[0-9a-f]{32}")
+TOKEN = UUID
+INITIATOR = re.compile(r"(iqn|eui|naa)\.[a-z0-9.:-]{1,219}")
+PORTAL_GROUP = re.compile(r"[A-Za-z0-9._-]{1,64}")
+PARENT = re.compile(r"[A-Za-z][A-Za-z0-9_. :-]*(/[A-Za-z0-9][A-Za-z0-9_. :-]*)*")
+PARENT_LIMIT = 160  # leaves room for leaf, trash and snapshot names below ZFS's 255
+
+_PLAIN_LEAF = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+_SLUG_LENGTH = 40
+
+
+def leaf_of(name: str) -> str:
+    """
+    Return the last component of the dataset of the volume called `name`.
+
+    The name itself where ZFS and every tool is happy with it, else a readable part, an underscore
+    and a hash. The underscore occurs in no plain leaf, so two names never share one.
+    """
+    if _PLAIN_LEAF.fullmatch(name):
+        return name
+    slug = re.sub(r"[^A-Za-z0-9.-]+", "-", name).lstrip(".-")[:_SLUG_LENGTH] or "v"
+    return f"{slug}_{_digest(name)}"
+
+
+def encoded(name: str) -> str:
+    """Return the name as ASCII without any character that means something to a tool."""
+    return quote(name, safe="")
+
+
+def decoded(text: str) -> str:
+    """Undo `encoded`; raise ValueError where the text was not made by it."""
+    return unquote(text, errors="strict")
+
+
+def owner_value(owner: str, parent_guid: str) -> str:
+    """Return the value of the owner property: a copy elsewhere is not mistaken for the original."""
+    return f"{owner}:{parent_guid}"
+
+
+def publication_property(node: str) -> str:
+    """Return the user property that records the publication to a node."""
+    return PUBLICATION + _digest(node)
+
+
+def target_prefix(owner: str) -> str:
+    """Return what all targets of an owner begin with."""
+    return f"{IQN_PREFIX}{owner}."
+
+
+def target_of(owner: str, token: str) -> str:
+    """Return the iSCSI name of the target of one publication."""
+    return target_prefix(owner) + token
+
+
+def lun_of(owner: str, uuid: str) -> str:
+    """Return the name which a volume's LUN has in ctl.conf and in the kernel."""
+    return f"{owner}:{uuid}"
+
+
+def auth_group_of(owner: str, token: str) -> str:
+    """Return the name of the auth-group of one publication."""
+    return f"{owner}:{token}"
+
+
+def serial_of(uuid: str) -> str:
+    """Return the SCSI serial number: 16 characters, more are cut off (ctl.conf(5))."""
+    return uuid[:16]
+
+
+def naa_of(uuid: str) -> str:
+    """Return the NAA identifier under which initiators know the disk."""
+    return NAA_PREFIX + uuid[:25]
+
+
+def device_of(dataset: str) -> str:
+    """Return the device node of a zvol."""
+    return f"/dev/zvol/{dataset}"
+
+
+def masked_target(target: str) -> str:
+    """Return a target name without its token, which is a secret."""
+    return re.sub(r"\.[0-9a-f]{32}$", ".********", target)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]

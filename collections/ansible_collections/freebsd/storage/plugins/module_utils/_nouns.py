@@ -1,0 +1,70 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The form in which volumes and publications are reported, the same in every module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Optional
+
+from . import _names
+from ._zfs.model import Drift, Record, Volume
+
+CHOSEN_BY_HOST = "(chosen by the host)"  # in check mode, for what is random
+
+
+def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[str, object]:
+    """Return a volume as it is reported."""
+    wanted = volume.parameters
+    return {
+        "uuid": CHOSEN_BY_HOST if predicted else volume.uuid,
+        "name": volume.name,
+        "dataset": volume.dataset,
+        "size_bytes": volume.size_bytes,
+        "used_bytes": volume.used_bytes,
+        "volblocksize": volume.volblocksize,
+        "thin": wanted.thin,
+        "blocksize": wanted.blocksize,
+        "properties": dict(wanted.properties),
+        "attributes": dict(wanted.attributes),
+        "created": volume.created,
+        "publications": [
+            publication_noun(owner, volume.uuid, record)
+            for record in sorted(volume.records, key=lambda record: record.node)
+        ],
+    }
+
+
+def publication_noun(
+    owner: str, uuid: str, record: Record, *, predicted: bool = False
+) -> dict[str, object]:
+    """Return a publication as it is reported. Its target is a secret."""
+    return {
+        "volume": uuid,
+        "node": record.node,
+        "mode": record.mode,
+        "readonly": record.readonly,
+        "protocol": record.protocol,
+        "target": CHOSEN_BY_HOST if predicted else _names.target_of(owner, record.token),
+        "lun": 0,
+    }
+
+
+def masked(noun: Optional[dict[str, object]]) -> dict[str, object]:
+    """Return a noun fit to be shown: without what is secret."""
+    if noun is None:
+        return {}
+    shown = dict(noun)
+    if "target" in shown:
+        shown["target"] = _names.masked_target(str(shown["target"]))
+    publications = shown.get("publications")
+    if isinstance(publications, list):
+        shown["publications"] = [masked(publication) for publication in publications]
+    return shown
+
+
+def drift_nouns(drift: Iterable[Drift]) -> list[dict[str, object]]:
+    """Return what is odd on the host as it is reported, each thing once."""
+    return [dict(each._asdict()) for each in dict.fromkeys(drift)]

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One read of a host: ZFS always, the target layer where it matters."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from . import _names, _settings
+from ._ctl.model import Kernel
+from ._ctl.seam import CtlHost
+from ._state import Facts, facts_of
+from ._zfs import api, parse
+from ._zfs.model import Drift
+from .command import Commands
+from .errors import HostError
+
+
+def read_facts(
+    commands: Commands,
+    ctl: Optional[CtlHost],
+    *,
+    owner: str,
+    parent: str,
+    settings_dir: str,
+) -> Facts:
+    """
+    Return what the host is like for this owner.
+
+    Raise `HostError` unless the parent dataset was read and is the registered one: what is not seen
+    there must not be taken for gone.
+    """
+    reading = commands.start(api.read(parent))
+    kernel: Optional[Kernel] = None
+    kernel_problem: Optional[HostError] = None
+    try:
+        kernel = ctl.observe() if ctl is not None else None
+    except HostError as error:
+        kernel_problem = error
+    finally:
+        done = reading.wait()
+    problem = parse.failure(done)
+    if problem is not None:
+        raise _unread(problem)
+    inventory = parse.inventory(done.out, parent, owner)
+    _settings.check_parent(settings_dir, parent, inventory.parent_guid)
+    facts = facts_of(inventory, owner, kernel)._replace(kernel_problem=kernel_problem)
+    return facts._replace(drift=(*facts.drift, *_strays(facts)))
+
+
+def read_parent(commands: Commands, parent: str, settings_dir: str) -> int:
+    """Return the bytes available below the parent; raise `HostError` unless it is the registered one."""
+    done = commands.run(api.show_parent(parent))
+    problem = parse.failure(done)
+    if problem is not None:
+        raise _unread(problem)
+    inventory = parse.inventory(done.out, parent, "")
+    _settings.check_parent(settings_dir, parent, inventory.parent_guid)
+    return inventory.available_bytes
+
+
+def _unread(problem: HostError) -> HostError:
+    """Return the error for a parent that could not be read: a missing one proves nothing."""
+    if problem.code != "not_found":
+        return problem
+    return HostError("degraded", f"{problem.msg}; import the pool, or {_settings.REMEDY}")
+
+
+def _strays(facts: Facts) -> list[Drift]:
+    """Return the ports of ours that lead to a volume and that no record names."""
+    found: list[Drift] = []
+    for uuid, targets in sorted(facts.shown.items()):
+        volume = facts.volumes.get(uuid)
+        records = volume.records if volume is not None else ()
+        recorded = {_names.target_of(facts.owner, record.token) for record in records}
+        found += [
+            Drift("stray_port", _names.masked_target(target), f"it leads to volume {uuid} without a record")
+            for target in sorted(targets - recorded)
+        ]
+    return found

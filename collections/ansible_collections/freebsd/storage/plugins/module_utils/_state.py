@@ -1,0 +1,197 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+What a storage host is like, as one value: the input of every plan.
+
+A plan never changes the facts it was given; it returns new ones in which its steps have been taken,
+so that the items of a batch are planned one after the other without touching the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Optional, Protocol, Union
+
+from . import _names
+from ._ctl.model import Kernel
+from ._zfs.model import Drift, Inventory, Record, Volume
+from .errors import HostError
+
+
+class Facts(NamedTuple):
+    """
+    The state of a host, as far as one owner may care.
+
+    `kernel_problem`: why the kernel could not be looked at, where it had to be.
+    `shown` has the volumes of which the kernel shows a LUN, each with the targets that lead to it.
+    `exports` and `exported` count what is to be exported, and the volumes it belongs to;
+    `strange_ports` and `strange_luns` what the kernel holds for others. `makers` has the
+    publications that are new in the running round, with the item that makes each. `freed` and
+    `unsettled` name the datasets and volumes from which something is taken away at the end of the
+    round: whatever needs them gone has to wait for the next one.
+    """
+
+    owner: str
+    parent: str
+    parent_guid: str
+    volumes: Mapping[str, Volume]
+    names: Mapping[str, str]
+    datasets: frozenset[str]
+    drift: tuple[Drift, ...]
+    available_bytes: int
+    kernel: Optional[Kernel] = None
+    kernel_problem: Optional[HostError] = None
+    shown: Mapping[str, frozenset[str]] = {}
+    strange_ports: int = 0
+    strange_luns: int = 0
+    exports: int = 0
+    exported: int = 0
+    makers: Mapping[tuple[str, str], int] = {}
+    freed: frozenset[str] = frozenset()
+    unsettled: frozenset[str] = frozenset()
+
+    def volume_named(self, name: str) -> Optional[Volume]:
+        """Return the volume with this CSI name."""
+        uuid = self.names.get(name)
+        return None if uuid is None else self.volumes[uuid]
+
+    def with_volume(self, volume: Volume) -> Facts:
+        """Return the facts with the volume added or replaced."""
+        before = self.volumes.get(volume.uuid)
+        counted = _count(before.records if before else ()), _count(volume.records)
+        return self._replace(
+            volumes={**self.volumes, volume.uuid: volume},
+            names={**self.names, volume.name: volume.uuid},
+            datasets=self.datasets | {volume.dataset},
+            exports=self.exports + counted[1] - counted[0],
+            exported=self.exported + bool(counted[1]) - bool(counted[0]),
+        )
+
+    def without_volume(self, volume: Volume) -> Facts:
+        """Return the facts without the volume; its dataset's name is free in the next round."""
+        return self._replace(
+            volumes={uuid: kept for uuid, kept in self.volumes.items() if uuid != volume.uuid},
+            names={name: uuid for name, uuid in self.names.items() if uuid != volume.uuid},
+            datasets=self.datasets - {volume.dataset},
+            freed=self.freed | {volume.dataset},
+        )
+
+    def with_maker(self, uuid: str, node: str, item: int) -> Facts:
+        """Return the facts with the publication marked as made in this round, by this item."""
+        return self._replace(makers={**self.makers, (uuid, node): item})
+
+    def settled(self) -> Facts:
+        """Return the facts as they are once the round has ended well."""
+        return self._replace(freed=frozenset(), unsettled=frozenset(), makers={})
+
+
+class CreateVolume(NamedTuple):
+    """Make the volume."""
+
+    volume: Volume
+
+
+class DestroyVolume(NamedTuple):
+    """Destroy the volume."""
+
+    volume: Volume
+
+
+class Publish(NamedTuple):
+    """Export the volume under the record; `new` when the record is yet to be written."""
+
+    volume: Volume
+    record: Record
+    new: bool
+    stale: tuple[str, ...] = ()
+
+
+class Unpublish(NamedTuple):
+    """End these exports, known by record or only by the targets the kernel shows."""
+
+    uuid: str
+    dataset: Optional[str]
+    records: tuple[Record, ...]
+    strays: tuple[str, ...]
+    last: bool
+
+
+Step = Union[CreateVolume, DestroyVolume, Publish, Unpublish]
+
+
+class Plan(NamedTuple):
+    """
+    The steps that bring one item about, and the facts once they are taken.
+
+    `depends` names an earlier item of the batch that is to do this item's work.
+    """
+
+    facts: Facts
+    steps: tuple[Step, ...]
+    volume: Optional[Volume]
+    record: Optional[Record] = None
+    depends: Optional[int] = None
+
+
+class Chooser(Protocol):
+    """Chooses the random values which the host gives."""
+
+    def uuid(self) -> str:
+        """Return 32 hexadecimal digits nobody else has."""
+        ...
+
+    def token(self) -> str:
+        """Return 128 random bits, in hexadecimal, that nobody can guess."""
+        ...
+
+
+class NextRound(Exception):
+    """The item needs something gone that this round takes away at its end."""
+
+
+def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Facts:
+    """Return the facts that one read of ZFS, and of the kernel if it was needed, shows."""
+    volumes: dict[str, Volume] = {volume.uuid: volume for volume in inventory.volumes}
+    counts = [_count(volume.records) for volume in inventory.volumes]
+    facts = Facts(
+        owner=owner,
+        parent=inventory.parent,
+        parent_guid=inventory.parent_guid,
+        volumes=volumes,
+        names={volume.name: volume.uuid for volume in inventory.volumes},
+        datasets=inventory.datasets,
+        drift=inventory.drift,
+        available_bytes=inventory.available_bytes,
+        exports=sum(counts),
+        exported=sum(map(bool, counts)),
+    )
+    return facts if kernel is None else _with_kernel(facts, kernel)
+
+
+def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
+    lun_prefix = _names.lun_of(facts.owner, "")
+    uuids = {lun.id: lun.name[len(lun_prefix) :] for lun in kernel.luns if lun.name.startswith(lun_prefix)}
+    shown: dict[str, set[str]] = {uuid: set() for uuid in uuids.values()}
+    prefix = _names.target_prefix(facts.owner)
+    ours = [port for port in kernel.ports if port.target.startswith(prefix)]
+    for port in ours:
+        for lun in port.luns.values():
+            if lun in uuids:
+                shown[uuids[lun]].add(port.target)
+    return facts._replace(
+        kernel=kernel,
+        shown={uuid: frozenset(targets) for uuid, targets in shown.items()},
+        strange_ports=len(kernel.ports) - len(ours),
+        strange_luns=len(kernel.luns) - len(uuids),
+    )
+
+
+def _count(records: tuple[Record, ...]) -> int:
+    return sum(not record.leaving for record in records)
+
+
+def owner_value(facts: Facts) -> str:
+    """Return the value of the owner property of everything that is ours."""
+    return _names.owner_value(facts.owner, facts.parent_guid)

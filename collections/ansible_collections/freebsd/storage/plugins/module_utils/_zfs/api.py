@@ -1,0 +1,75 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The command lines of zfs(8), one function each. They look like the manual page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import _names
+from .model import Volume
+
+_GET = ("zfs", "get", "-Hp")
+_COLUMNS = ("-o", "name,property,value,source")
+
+
+def read(parent: str) -> list[str]:
+    """Read the parent and everything below it."""
+    return [*_GET, "-r", "-t", "filesystem,volume", *_COLUMNS, "all", parent]
+
+
+def show(datasets: Sequence[str]) -> list[str]:
+    """Read these datasets."""
+    return [*_GET, *_COLUMNS, "all", *datasets]
+
+
+def show_parent(parent: str) -> list[str]:
+    """Read the parent alone."""
+    return show([parent])
+
+
+def create(volume: Volume, owner_value: str) -> list[str]:
+    """
+    Make a volume with everything there is to know about it, in one command.
+
+    volmode=dev: no partition of a guest is tasted by the host's GEOM.
+    """
+    wanted = volume.parameters
+    options: dict[str, str] = {
+        "volblocksize": str(wanted.volblocksize),
+        "volmode": "dev",
+        **wanted.properties,
+        **_own_properties(volume, owner_value),
+    }
+    thin = ["-s"] if wanted.thin else []
+    settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    return ["zfs", "create", *thin, "-V", str(volume.size_bytes), *settings, volume.dataset]
+
+
+def set_properties(dataset: str, values: dict[str, str]) -> list[str]:
+    """Set several properties of a dataset at once."""
+    return ["zfs", "set", *(f"{key}={value}" for key, value in values.items()), dataset]
+
+
+def inherit(dataset: str, name: str) -> list[str]:
+    """Drop a user property of a dataset."""
+    return ["zfs", "inherit", name, dataset]
+
+
+def destroy(dataset: str) -> list[str]:
+    """Destroy a dataset that has neither snapshots nor children; never more."""
+    return ["zfs", "destroy", dataset]
+
+
+def _own_properties(volume: Volume, owner_value: str) -> dict[str, str]:
+    values = {
+        "schema": _names.SCHEMA,
+        "uuid": volume.uuid,
+        "owner": owner_value,
+        "name": _names.encoded(volume.name),
+        "parameters": volume.parameters.to_json(),
+        "hash": volume.digest,
+    }
+    return {_names.PREFIX + name: value for name, value in values.items()}

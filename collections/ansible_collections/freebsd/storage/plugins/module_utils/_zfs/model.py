@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What this collection keeps in ZFS: volumes and the records of their publications."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import NamedTuple, Optional, TypeVar
+
+from .. import _names
+
+DEFAULT_BLOCKSIZE = 512
+
+
+class Parameters(NamedTuple):
+    """
+    How a volume was asked to be made; what of it cannot be changed later.
+
+    `properties` are native ZFS properties, `attributes` are kept for whoever asked and mean nothing
+    here.
+    """
+
+    volblocksize: int
+    thin: bool
+    blocksize: int
+    properties: Mapping[str, str]
+    attributes: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Return the canonical form: ASCII, sorted, without blanks."""
+        return compact_json(dict(self._asdict()))
+
+    @classmethod
+    def from_json(cls, text: str) -> Parameters:
+        """Read `to_json`'s form; raise ValueError on anything else."""
+        data = _object(text, frozenset(cls._fields))
+        made = cls(
+            volblocksize=_typed(data["volblocksize"], int),
+            thin=_typed(data["thin"], bool),
+            blocksize=_typed(data["blocksize"], int),
+            properties=_texts(data["properties"]),
+            attributes=_texts(data["attributes"]),
+        )
+        return made
+
+    def digest(self) -> str:
+        """Return the hash by which two requests for one name are compared."""
+        return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
+
+
+class Record(NamedTuple):
+    """
+    The promise that a volume is exported to one node.
+
+    `token` is a secret: whoever knows it knows the target's name. `leaving` once its removal has
+    begun and could not be finished; such a record is never exported again.
+    """
+
+    node: str
+    mode: str
+    readonly: bool
+    protocol: str
+    token: str
+    initiator: str
+    portal_group: str
+    leaving: bool = False
+
+    def to_json(self) -> str:
+        """Return the compact ASCII form kept in the user property."""
+        data = dict(self._asdict())
+        if not self.leaving:
+            del data["leaving"]
+        return compact_json(data)
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """Read `to_json`'s form; raise ValueError on anything else."""
+        required = frozenset(cls._fields) - {"leaving"}
+        data = _object(text, required, optional=frozenset({"leaving"}))
+        made = cls(
+            **{key: _typed(data[key], str) for key in required - {"readonly"}},
+            readonly=_typed(data["readonly"], bool),
+            leaving=_typed(data.get("leaving", False), bool),
+        )
+        if not _names.TOKEN.fullmatch(made.token):
+            raise ValueError("the token is not 32 hexadecimal digits")
+        return made
+
+    @property
+    def property_name(self) -> str:
+        """The user property that holds this record."""
+        return _names.publication_property(self.node)
+
+
+class Volume(NamedTuple):
+    """A zvol that is ours. `maker`: the item of the running batch that is to make it, if any."""
+
+    dataset: str
+    uuid: str
+    name: str
+    size_bytes: int
+    used_bytes: int
+    volblocksize: int
+    created: int
+    parameters: Parameters
+    digest: str
+    records: tuple[Record, ...] = ()
+    maker: Optional[int] = None
+
+    def record_of(self, node: str) -> Optional[Record]:
+        """Return the record of the publication to `node`, if there is one."""
+        return next((record for record in self.records if record.node == node), None)
+
+    def with_record(self, record: Record) -> Volume:
+        """Return the volume with the record added, or put in place of the one of the same node."""
+        kept = tuple(other for other in self.records if other.node != record.node)
+        return self._replace(records=(*kept, record))
+
+    def without_records(self, gone: tuple[Record, ...]) -> Volume:
+        """Return the volume without the records."""
+        return self._replace(records=tuple(r for r in self.records if r not in gone))
+
+
+class Drift(NamedTuple):
+    """Something on the host that is not as it should be, and was left alone."""
+
+    kind: str
+    object: str
+    msg: str
+
+
+class Inventory(NamedTuple):
+    """What one read of the parent dataset shows."""
+
+    parent: str
+    parent_guid: str
+    volumes: tuple[Volume, ...]
+    datasets: frozenset[str]
+    drift: tuple[Drift, ...]
+    available_bytes: int
+
+
+def compact_json(data: Mapping[str, object]) -> str:
+    """Return JSON in canonical form."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _object(
+    text: str, required: frozenset[str], optional: frozenset[str] = frozenset()
+) -> dict[str, object]:
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError("not an object")
+    wrong: list[str] = sorted((required - data.keys()) | (data.keys() - required - optional))
+    if wrong:
+        raise ValueError(f"unknown or missing: {', '.join(wrong)}")
+    return data
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("not an object of strings")
+    return value
+
+
+_T = TypeVar("_T")
+
+
+def _typed(value: object, kind: type[_T]) -> _T:
+    if type(value) is not kind:  # bool is an int, and must not pass for one
+        raise ValueError(f"not of type {kind.__name__}")
+    return value

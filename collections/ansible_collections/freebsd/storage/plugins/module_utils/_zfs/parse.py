@@ -1,0 +1,237 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+What zfs(8) says, as values. The only place that knows its texts.
+
+Pure functions. Output is that of `zfs get -Hp -o name,property,value,source` in the C locale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, Optional, Union
+
+from .. import _names
+from ..command import Completed
+from ..errors import HostError
+from .model import Drift, Inventory, Parameters, Record, Volume
+
+_FOREIGN = "foreign_dataset"
+
+
+class Property(NamedTuple):
+    """A property's value and where it comes from."""
+
+    value: str
+    source: str
+
+
+Properties = Mapping[str, Property]
+
+
+def properties(text: str) -> dict[str, dict[str, Property]]:
+    """
+    Return the properties of each dataset.
+
+    A line that has not the four fields is part of a foreign property whose value holds tabs or line
+    ends; ours never do, so it is passed over.
+    """
+    found: dict[str, dict[str, Property]] = {}
+    for line in text.split("\n"):
+        fields = line.split("\t")
+        if len(fields) == 4:
+            found.setdefault(fields[0], {})[fields[1]] = Property(fields[2], fields[3])
+    return found
+
+
+def inventory(text: str, parent: str, owner: str) -> Inventory:
+    """Return what is below the parent; raise `HostError` if the parent itself was not shown."""
+    found = properties(text)
+    if parent not in found:
+        raise HostError("degraded", f"zfs get did not show {parent}; nothing is known of its volumes")
+    guid = _text_of(found[parent], "guid")
+    judged, drift = _judged(found, parent, _names.owner_value(owner, guid))
+    unique, twins = _unique(judged)
+    return Inventory(
+        parent=parent,
+        parent_guid=guid,
+        volumes=unique,
+        datasets=frozenset(found),
+        drift=(*drift, *twins),
+        available_bytes=_number_of(found[parent], "available"),
+    )
+
+
+def volumes(text: str, owner_value: str) -> dict[str, Volume]:
+    """Return the volumes of the owner among the datasets shown, by dataset."""
+    judged, _drift = _judged(properties(text), "", owner_value)
+    return {volume.dataset: volume for volume in judged}
+
+
+def _judged(
+    found: Mapping[str, Properties], parent: str, owner_value: str
+) -> tuple[list[Volume], list[Drift]]:
+    ours: list[Volume] = []
+    drift: list[Drift] = []
+    for name in sorted(found):
+        if name != parent:
+            volume, odd = _judge(name, found[name], owner_value)
+            drift.extend(odd)
+            if volume is not None:
+                ours.append(volume)
+    return ours, drift
+
+
+def _judge(
+    name: str, props: Properties, owner_value: str
+) -> tuple[Optional[Volume], tuple[Drift, ...]]:
+    """Return the volume if the dataset is ours, and what is odd about it."""
+    claim = _claim(name, props, owner_value)
+    if claim is None:
+        return None, ()
+    if isinstance(claim, Drift):
+        return None, (claim,)
+    try:
+        volume = _volume(name, props)
+    except (KeyError, ValueError) as error:
+        return None, (Drift("unreadable_volume", name, f"its properties cannot be read: {error}"),)
+    records, odd = _records(name, props)
+    return volume._replace(records=records), odd
+
+
+def _claim(name: str, props: Properties, owner_value: str) -> Union[None, str, Drift]:
+    """Return None for a dataset of someone else, a Drift for one that only looks like ours."""
+    owner = props.get(f"{_names.PREFIX}owner")
+    if owner is None or owner.source.startswith("inherited"):
+        return None
+    if owner.source != "local":
+        return Drift(_FOREIGN, name, f"a copy: its owner property is {owner.source}; left alone")
+    if owner.value == owner_value:
+        return owner.value
+    if owner.value.rpartition(":")[0] == owner_value.rpartition(":")[0]:
+        return Drift(_FOREIGN, name, f"made under another parent ({owner.value}); left alone")
+    return None
+
+
+def _volume(name: str, props: Properties) -> Volume:
+    schema = _own(props, "schema")
+    if schema != _names.SCHEMA:
+        raise ValueError(f"schema {schema}, but only {_names.SCHEMA} is known")
+    uuid = _own(props, "uuid")
+    if not _names.UUID.fullmatch(uuid):
+        raise ValueError("the uuid is not 32 hexadecimal digits")
+    if _text_of(props, "type") != "volume":
+        raise ValueError("it is not a volume")
+    return Volume(
+        dataset=name,
+        uuid=uuid,
+        name=_names.decoded(_own(props, "name")),
+        size_bytes=_number_of(props, "volsize"),
+        used_bytes=_number_of(props, "used"),
+        volblocksize=_number_of(props, "volblocksize"),
+        created=_number_of(props, "creation"),
+        parameters=Parameters.from_json(_own(props, "parameters")),
+        digest=_own(props, "hash"),
+    )
+
+
+def _records(name: str, props: Properties) -> tuple[tuple[Record, ...], tuple[Drift, ...]]:
+    records: list[Record] = []
+    odd: list[Drift] = []
+    for key in sorted(props):
+        if key.startswith(_names.PUBLICATION) and props[key].source == "local":
+            try:
+                record = Record.from_json(props[key].value)
+                if record.property_name != key:
+                    raise ValueError("it names another node")
+                records.append(record)
+            except ValueError as error:
+                odd.append(Drift("unreadable_record", f"{name} {key}", f"cannot be read: {error}"))
+    return tuple(records), tuple(odd)
+
+
+def _unique(volumes: list[Volume]) -> tuple[tuple[Volume, ...], tuple[Drift, ...]]:
+    """Leave out every volume that shares its uuid or name with an earlier one."""
+    kept: dict[str, Volume] = {}
+    names: dict[str, Volume] = {}
+    drift: list[Drift] = []
+    for volume in volumes:
+        twin = kept.get(volume.uuid) or names.get(volume.name)
+        if twin is not None:
+            msg = f"it has the identity of {twin.dataset}; left alone"
+            drift.append(Drift(_FOREIGN, volume.dataset, msg))
+        else:
+            kept[volume.uuid] = names[volume.name] = volume
+    return tuple(kept.values()), tuple(drift)
+
+
+def _own(props: Properties, name: str) -> str:
+    found = props.get(_names.PREFIX + name)
+    if found is None or found.source != "local":
+        raise ValueError(f"{name} is missing")
+    return found.value
+
+
+def _text_of(props: Properties, name: str) -> str:
+    if name not in props:
+        raise ValueError(f"zfs get did not show the property {name}")
+    return props[name].value
+
+
+def _number_of(props: Properties, name: str) -> int:
+    return int(_text_of(props, name))
+
+
+# text at the end of the message → code, remedy; first match wins
+_FAILURES: tuple[tuple[str, str, str], ...] = (
+    (r"dataset already exists", "foreign_name", ""),
+    (r"dataset does not exist|could not find any snapshots", "not_found", ""),
+    (
+        r"out of space|size is greater than available space|disk quota exceeded",
+        "out_of_space",
+        "free space, raise the quota, or ask for a smaller or thin volume",
+    ),
+    (
+        r"permission denied|[Pp]ermission denied",
+        "denied",
+        "give the SSH user the permission with zfs allow; the role storage_host does it",
+    ),
+    (r"(has children|has dependent clones|snapshot is cloned)", "in_use", ""),
+    (r"(dataset|pool or dataset) is busy|it's being held", "in_use", "it is still open or exported"),
+    (
+        r"parent does not exist|no such pool|no such parent|parent is not a filesystem",
+        "degraded",
+        "import the pool, or make the parent dataset with the role storage_host",
+    ),
+    (
+        r"pool I/O is currently suspended|is read-only|I/O error|pool is unavailable",
+        "degraded",
+        "look at zpool status",
+    ),
+    (r"name is too long|invalid name|invalid character|in name$", "invalid", ""),
+    (
+        r"must be|invalid property|bad numeric value|numeric value is too large|is readonly|"
+        r"does not apply|bad volume size|size cannot be zero|property value too long|multiple of",
+        "invalid",
+        "",
+    ),
+)
+
+
+def failure(done: Completed) -> Optional[HostError]:
+    """Return why a zfs command failed, or None if it did not."""
+    if done.unstarted is not None:
+        return done.unstarted
+    if done.late:
+        what = " ".join(done.argv[:2])
+        return HostError("uncertain", f"{what} did not end within the time limit; its effect is unknown")
+    if done.rc == 0:
+        return None
+    said = " ".join(done.err.split()) or f"exit status {done.rc} without a word"
+    for pattern, code, remedy in _FAILURES:
+        if re.search(pattern, said):
+            return HostError(code, f"{said}; {remedy}" if remedy else said)
+    return HostError("internal", f"{' '.join(done.argv[:2])}: {said}")

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Decides what is to be done to volumes. Pure: facts and a wish in, steps and new facts out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from .. import _names
+from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan
+from ..errors import HostError
+from .model import Parameters, Volume
+
+DEFAULT_SIZE = 1 << 30
+SIZE_LIMIT = (1 << 63) - 1  # off_t: what ZFS and CTL can address
+
+
+class VolumeWanted(NamedTuple):
+    """A volume someone wants; `limit_bytes` 0: any size from `required_bytes` up will do."""
+
+    name: str
+    required_bytes: int
+    limit_bytes: int
+    parameters: Parameters
+
+
+def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -> Plan:
+    """Make the volume unless a compatible one of that name exists."""
+    existing = facts.volume_named(want.name)
+    if existing is not None:
+        check_same(existing, want)
+        return Plan(facts, (), existing, depends=existing.maker)
+    dataset = f"{facts.parent}/{_names.leaf_of(want.name)}"
+    if dataset in facts.freed:
+        raise NextRound
+    if dataset in facts.datasets:
+        raise foreign_name(dataset, facts.owner)
+    volume = Volume(
+        dataset=dataset,
+        uuid=choose.uuid(),
+        name=want.name,
+        size_bytes=size_of(want),
+        used_bytes=0,
+        volblocksize=want.parameters.volblocksize,
+        created=0,
+        parameters=want.parameters,
+        digest=want.parameters.digest(),
+        maker=item,
+    )
+    return Plan(facts.with_volume(volume), (CreateVolume(volume),), volume)
+
+
+def plan_absent(facts: Facts, uuid: str) -> Plan:
+    """Destroy the volume; there being none is success, for the parent was read and is the right one."""
+    volume = facts.volumes.get(uuid)
+    if volume is None:
+        return Plan(facts, (), None)
+    if uuid in facts.unsettled:
+        raise NextRound
+    if volume.records:
+        nodes = ", ".join(sorted(record.node for record in volume.records))
+        raise HostError(
+            "in_use",
+            f"volume {uuid} ({volume.dataset}) is published to {nodes}; unpublish it first",
+            actual=[record.node for record in volume.records],
+        )
+    return Plan(facts.without_volume(volume), (DestroyVolume(volume),), volume, depends=volume.maker)
+
+
+def size_of(want: VolumeWanted) -> int:
+    """
+    Return the size the volume gets: what is required, rounded up to whole blocks.
+
+    Where only a limit is given, the default size or as much of it as fits.
+    """
+    block = want.parameters.volblocksize
+    if want.required_bytes == 0 and 0 < want.limit_bytes < DEFAULT_SIZE:
+        size = want.limit_bytes // block * block
+    else:
+        size = -(-(want.required_bytes or DEFAULT_SIZE) // block) * block
+    if size == 0 or 0 < want.limit_bytes < size:
+        raise HostError(
+            "out_of_range",
+            f"no size of whole blocks of {block} bytes lies between required_bytes "
+            f"{want.required_bytes} and limit_bytes {want.limit_bytes}",
+            option="limit_bytes",
+        )
+    if size > SIZE_LIMIT:
+        raise HostError(
+            "out_of_range",
+            f"required_bytes {want.required_bytes} is more than a volume can have ({SIZE_LIMIT})",
+            option="required_bytes",
+        )
+    return size
+
+
+def foreign_name(dataset: str, owner: str) -> HostError:
+    """Return the error for a name taken by a dataset that is not ours."""
+    return HostError(
+        "foreign_name",
+        f"{dataset} exists and is not a volume of {owner}; it was left alone: "
+        "rename it, or choose another volume name",
+        option="name",
+    )
+
+
+def check_same(volume: Volume, want: VolumeWanted) -> None:
+    """Raise `HostError` unless the volume is what someone wants who asks for its name."""
+    if volume.digest != want.parameters.digest():
+        raise _different(volume, want.parameters)
+    fits = want.required_bytes <= volume.size_bytes <= (want.limit_bytes or SIZE_LIMIT)
+    if not fits:
+        raise HostError(
+            "exists_differently",
+            f"volume {want.name!a} exists with {volume.size_bytes} bytes, which is not between "
+            f"required_bytes {want.required_bytes} and limit_bytes {want.limit_bytes}",
+            option="required_bytes" if volume.size_bytes < want.required_bytes else "limit_bytes",
+            expected={"required_bytes": want.required_bytes, "limit_bytes": want.limit_bytes},
+            actual=volume.size_bytes,
+        )
+
+
+def _different(volume: Volume, wanted: Parameters) -> HostError:
+    option: Optional[str] = None
+    expected: object = None
+    actual: object = None
+    for option, expected in wanted._asdict().items():
+        actual = getattr(volume.parameters, option)
+        if actual != expected:
+            break
+    return HostError(
+        "exists_differently",
+        f"volume {volume.name!a} exists with another {option}: {actual}, not {expected}",
+        option=option,
+        expected=expected,
+        actual=actual,
+    )

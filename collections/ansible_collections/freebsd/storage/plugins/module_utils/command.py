@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""
+The only place that starts processes.
+
+Commands are lists of arguments, found through the inherited PATH, run in the C locale, and ended
+at the deadline of the whole request. `Popen` is used instead of `AnsibleModule.run_command` because
+independent commands run side by side.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple, Optional, Protocol
+
+from .errors import HostError
+
+WIDTH = 32  # commands at once; ZFS commits those of one transaction group together
+
+
+class Completed(NamedTuple):
+    """
+    A command that ended.
+
+    `late` when it was killed at the deadline, so that its effect is unknown; `unstarted` when it
+    never ran.
+    """
+
+    argv: tuple[str, ...]
+    rc: int
+    out: str
+    err: str
+    late: bool = False
+    unstarted: Optional[HostError] = None
+
+
+class Running(Protocol):
+    """A command under way."""
+
+    def wait(self) -> Completed:
+        """Return when the command has ended, or was killed at the deadline."""
+        ...
+
+
+class Commands(Protocol):
+    """Runs commands and counts them."""
+
+    count: int
+
+    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+        """Start a command; raise `HostError` if it cannot be started."""
+        ...
+
+    def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+        """Run a command to its end."""
+        ...
+
+    def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
+        """Run independent commands side by side; results in the order given. Never raises."""
+        ...
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline; negative when it has passed."""
+        ...
+
+
+class _Process:
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        popen: subprocess.Popen[bytes],
+        stdin: Optional[bytes],
+        deadline: float,
+    ) -> None:
+        self._argv = argv
+        self._popen = popen
+        self._stdin = stdin
+        self._deadline = deadline
+
+    def wait(self) -> Completed:
+        try:
+            left = max(self._deadline - time.monotonic(), 0.01)
+            out, err = self._popen.communicate(self._stdin, timeout=left)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            out, err = self._popen.communicate()
+            return Completed(self._argv, self._popen.returncode, _text(out), _text(err), late=True)
+        return Completed(self._argv, self._popen.returncode, _text(out), _text(err))
+
+
+class _Unstarted:
+    def __init__(self, argv: tuple[str, ...], error: HostError) -> None:
+        self._completed = Completed(argv, 127, "", error.msg, unstarted=error)
+
+    def wait(self) -> Completed:
+        return self._completed
+
+
+class SystemCommands:
+    """
+    Runs real commands.
+
+    `deadline` is a `time.monotonic()` value. Descriptors in `held` stay open in the commands: a lock
+    among them outlives this process until the last of its commands has ended.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.count = 0
+        self.held: tuple[int, ...] = ()
+        self._deadline = deadline
+        self._environment = dict(os.environ, LC_ALL="C")
+
+    def remaining(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+        command = tuple(argv)
+        try:
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                pass_fds=self.held,
+            )
+        except OSError as error:
+            raise _not_started(command[0], error) from error
+        self.count += 1
+        return _Process(command, popen, None if stdin is None else stdin.encode(), self._deadline)
+
+    def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+        return self.start(argv, stdin).wait()
+
+    def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
+        done: list[Completed] = []
+        running: deque[Running] = deque()
+        for argv in argvs:
+            if len(running) >= WIDTH:
+                done.append(running.popleft().wait())
+            running.append(self._start_when_possible(argv, running, done))
+        done.extend(process.wait() for process in running)
+        return done
+
+    def _start_when_possible(
+        self, argv: Sequence[str], running: deque[Running], done: list[Completed]
+    ) -> Running:
+        """Start a command; while the system has no room for a process, wait for one of ours to end."""
+        while True:
+            try:
+                return self.start(argv)
+            except HostError as error:
+                cause = error.__cause__
+                if not (running and isinstance(cause, OSError) and cause.errno == errno.EAGAIN):
+                    return _Unstarted(tuple(argv), error)
+                done.append(running.popleft().wait())
+
+
+def _not_started(name: str, error: OSError) -> HostError:
+    if error.errno == errno.ENOENT:
+        path = os.environ.get("PATH", "")
+        return HostError("degraded", f"the command {name} is not in the PATH of the SSH user: {path}")
+    if error.errno == errno.EACCES:
+        return HostError("denied", f"the SSH user may not run the command {name}")
+    return HostError("degraded", f"the command {name} cannot be started: {error.strerror}")
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "backslashreplace")

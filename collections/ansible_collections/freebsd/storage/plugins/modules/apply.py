@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the freebsd.storage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: apply
+short_description: Bring a batch of volumes and publications about on a FreeBSD storage host
+version_added: 0.1.0
+description:
+  - Makes, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once and each with a result of its own.
+  - All items share one lock, one read of ZFS and of the CAM target layer, one change of C(ctl.conf), one reload of
+    C(ctld) and one verification. One bad item never fails the others.
+  - What has to be remembered is kept in ZFS user properties of the volumes. The owner's block in C(ctl.conf) is made
+    from them; everything outside of that block is left alone.
+  - A volume is reachable only while it is published, and then only by the node it is published to.
+author:
+  - The freebsd.storage contributors (@freebsd-storage)
+options:
+  owner:
+    description:
+      - Whose objects are worked on, usually the name of a cluster. Objects of other owners are never touched.
+    type: str
+    default: ansible
+  parent:
+    description:
+      - The dataset below which all work is done. It has to be registered in C(parents.json) with its GUID, which the
+        role C(storage_host) does. Where it is missing or another one, nothing is changed.
+    type: str
+    required: true
+  settings_dir:
+    description:
+      - Where the host keeps C(parents.json) and the lock.
+    type: path
+    default: /usr/local/etc/freebsd-storage
+  resources:
+    description:
+      - What is to be, at most 256 items, in this order. Each has a RV(results[].key), chosen freely, by which its
+        result is found again, a C(kind) and a C(state), V(present) or V(absent).
+      - Kind C(volume), present. C(name), any text of at most 128 bytes; C(required_bytes) and C(limit_bytes), the
+        size rounded up to whole blocks, 0 meaning no wish; C(volblocksize), a power of 2, 16384 by default; C(thin),
+        true by default; C(blocksize), 512 or 4096, the sector size initiators see; C(properties), native ZFS
+        properties among checksum, compression, copies, dedup, logbias, primarycache, redundant_metadata,
+        secondarycache and sync; C(attributes), strings that are kept and handed back.
+      - Kind C(volume), absent. C(uuid), as RV(results[].volume.uuid) has it. Refused while it is published, and while
+        it has snapshots.
+      - Kind C(publication), present. C(volume), the uuid; C(node), an id of up to 192 printable characters;
+        C(initiator), the iSCSI name the node logs in with; C(mode), one of single_node_writer (default),
+        single_node_reader_only, single_node_single_writer, single_node_multi_writer, multi_node_reader_only,
+        multi_node_single_writer and multi_node_multi_writer; C(readonly); C(protocol), iscsi; C(portal_group), a
+        portal-group that exists in C(ctl.conf), V(csi) by default.
+      - Kind C(publication), absent. C(volume), the uuid; C(node), or none for every node. Done only when the kernel
+        shows neither port nor session any more.
+    type: list
+    elements: dict
+    required: true
+  secrets:
+    description:
+      - Secrets by name. Items refer to them by name, so that they appear nowhere else.
+    type: dict
+    default: {}
+  privilege:
+    description:
+      - How the part that needs root is reached. V(none) where the SSH user is root.
+      - V(sudo) and V(doas) are refused for publications at present.
+    type: str
+    choices: [none, sudo, doas]
+    default: none
+  lock_timeout:
+    description:
+      - How many seconds to wait for the host's lock.
+    type: float
+    default: 30
+  time_limit:
+    description:
+      - How many seconds the whole may take. Commands that still run then are ended.
+    type: float
+    default: 120
+attributes:
+  check_mode:
+    description: Reads and plans as always, then stops. Values which the host chooses at random are marked.
+    support: full
+  diff_mode:
+    description: One difference per item, in the form of the result, secrets masked.
+    support: full
+  idempotent:
+    description: A second run changes nothing and returns the same.
+    support: full
+  platform:
+    description: FreeBSD 13.0 or newer with ZFS.
+    platforms: FreeBSD
+    support: full
+seealso:
+  - module: freebsd.storage.info
+"""
+
+EXAMPLES = r"""
+- name: Make a volume of 10 GiB
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: database
+        kind: volume
+        name: database
+        required_bytes: 10737418240
+        properties:
+          compression: zstd
+  register: made
+
+- name: Export it to one node
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: database on node1
+        kind: publication
+        volume: "{{ made.results[0].volume.uuid }}"
+        node: node1
+        initiator: iqn.1994-09.org.freebsd:node1
+
+- name: Withdraw it from every node
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: database
+        kind: publication
+        volume: "{{ made.results[0].volume.uuid }}"
+        state: absent
+"""
+
+RETURN = r"""
+results:
+  description:
+    - One result per item, in the order of O(resources).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: The key of the item.
+      returned: always
+      type: str
+      sample: database
+    changed:
+      description: Whether anything had to be done for it.
+      returned: always
+      type: bool
+    volume:
+      description: The volume as it is now; null when it is absent.
+      returned: for kind volume, without an error
+      type: dict
+      sample:
+        uuid: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+        name: database
+        dataset: tank/csi/database
+        size_bytes: 10737418240
+        used_bytes: 57344
+        volblocksize: 16384
+        thin: true
+        blocksize: 512
+        properties: {compression: zstd}
+        attributes: {}
+        created: 1767225600
+        publications: []
+    publication:
+      description: The publication as it is now; null when it is absent. RV(results[].publication.target) is a secret.
+      returned: for kind publication, without an error
+      type: dict
+      sample:
+        volume: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+        node: node1
+        mode: single_node_writer
+        readonly: false
+        protocol: iscsi
+        target: iqn.1994-09.org.freebsd.csi:ansible.5f0c6f1f4e9c4a4fa8f2c2ad6c0c55aa
+        lun: 0
+    error:
+      description:
+        - Why the item could not be brought about. V(code) is one of invalid, not_found, source_not_found,
+          exists_differently, published_differently, foreign_name, out_of_range, out_of_space, limit_reached, in_use,
+          published_elsewhere, unsupported, denied, host_retired, busy, degraded, uncertain, internal.
+      returned: when it failed
+      type: dict
+      sample: {code: out_of_space, msg: "cannot create 'tank/csi/big': out of space; free space, ..."}
+error:
+  description: The same for the whole, when nothing can be said of any item.
+  returned: failure
+  type: dict
+host:
+  description: About the host and this run.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: The release of the running kernel.
+      returned: success
+      type: str
+      sample: 14.3-RELEASE
+    reloads:
+      description: How often ctld was told to reload.
+      returned: success
+      type: int
+    commands:
+      description: How many commands were run.
+      returned: success
+      type: int
+    drift:
+      description: What is not as it should be and was left alone.
+      returned: success
+      type: list
+      elements: dict
+      sample:
+        - {kind: foreign_dataset, object: tank/csi/copy, msg: "a copy: its owner property is received; left alone"}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._apply.entry import apply
+from ..module_utils.errors import HostError
+
+
+def main() -> None:
+    """Declare the options, apply the batch, exit. The input is never echoed."""
+    module = AnsibleModule(
+        argument_spec={
+            "owner": {"type": "str", "default": "ansible"},
+            "parent": {"type": "str", "required": True},
+            "settings_dir": {"type": "path", "default": "/usr/local/etc/freebsd-storage"},
+            "resources": {"type": "list", "elements": "dict", "required": True},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "privilege": {"type": "str", "choices": ["none", "sudo", "doas"], "default": "none"},
+            "lock_timeout": {"type": "float", "default": 30},
+            "time_limit": {"type": "float", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = apply(module.params, check_mode=module.check_mode, diff=module._diff)
+    except HostError as error:
+        module.fail_json(msg=error.msg, error=error.as_dict(), invocation={})
+    module.exit_json(**result, invocation={})
+
+
+if __name__ == "__main__":
+    main()

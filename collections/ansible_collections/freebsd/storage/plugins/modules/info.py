@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the freebsd.storage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: info
+short_description: Tell what volumes there are on a FreeBSD storage host, and how much room
+version_added: 0.1.0
+description:
+  - Returns the volumes of one owner below one dataset, with their publications, page by page.
+  - Returns the room that is left.
+  - Takes no lock and changes nothing.
+author:
+  - The freebsd.storage contributors (@freebsd-storage)
+options:
+  owner:
+    description:
+      - Whose objects are meant, usually the name of a cluster.
+    type: str
+    default: ansible
+  parent:
+    description:
+      - The dataset below which they lie. It has to be registered in C(parents.json) with its GUID, which the role
+        C(storage_host) does. Where it is missing or another one, nothing is said.
+    type: str
+    required: true
+  settings_dir:
+    description:
+      - Where the host keeps C(parents.json).
+    type: path
+    default: /usr/local/etc/freebsd-storage
+  kinds:
+    description:
+      - What to tell.
+    type: list
+    elements: str
+    choices: [volumes, capacity]
+    default: [volumes, capacity]
+  uuid:
+    description:
+      - Tell of this volume only.
+    type: str
+  after:
+    description:
+      - Begin with the first volume whose uuid sorts after this one.
+    type: str
+  limit:
+    description:
+      - Tell of at most so many volumes; V(0) means all.
+    type: int
+    default: 0
+  privilege:
+    description:
+      - Accepted for the sake of shared options; nothing here needs root.
+    type: str
+    choices: [none, sudo, doas]
+    default: none
+  time_limit:
+    description:
+      - How many seconds the whole may take.
+    type: float
+    default: 60
+attributes:
+  check_mode:
+    description: It only reads.
+    support: full
+  diff_mode:
+    description: It changes nothing, so there is no difference.
+    support: none
+  idempotent:
+    description: It only reads.
+    support: full
+  platform:
+    description: FreeBSD 13.0 or newer with ZFS.
+    platforms: FreeBSD
+    support: full
+seealso:
+  - module: freebsd.storage.apply
+"""
+
+EXAMPLES = r"""
+- name: Ask for the first hundred volumes and the room that is left
+  freebsd.storage.info:
+    parent: tank/csi
+    limit: 100
+  register: host
+
+- name: Ask for the next hundred
+  freebsd.storage.info:
+    parent: tank/csi
+    kinds: [volumes]
+    limit: 100
+    after: "{{ host.next }}"
+  when: host.next is not none
+"""
+
+RETURN = r"""
+volumes:
+  description: The volumes in the order of their uuids, as RV(freebsd.storage.apply#module:results[].volume) has them.
+  returned: when asked for
+  type: list
+  elements: dict
+next:
+  description: The uuid of the last volume returned when there are more; null otherwise.
+  returned: when volumes are asked for
+  type: str
+capacity:
+  description: The room that is left.
+  returned: when asked for
+  type: dict
+  contains:
+    available_bytes:
+      description: Bytes that can still be written below the parent.
+      returned: success
+      type: int
+      sample: 107374182400
+    maximum_volume_bytes:
+      description: Size of the largest volume that surely fits.
+      returned: success
+      type: int
+      sample: 105696460800
+host:
+  description: About the host and this run.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: The release of the running kernel.
+      returned: success
+      type: str
+      sample: 14.3-RELEASE
+    commands:
+      description: How many commands were run.
+      returned: success
+      type: int
+    drift:
+      description: What is not as it should be.
+      returned: success
+      type: list
+      elements: dict
+error:
+  description: Why nothing can be said, with a code as in RV(freebsd.storage.apply#module:results[].error).
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._info import info
+from ..module_utils.errors import HostError
+
+
+def main() -> None:
+    """Declare the options, ask, exit. The input is never echoed."""
+    module = AnsibleModule(
+        argument_spec={
+            "owner": {"type": "str", "default": "ansible"},
+            "parent": {"type": "str", "required": True},
+            "settings_dir": {"type": "path", "default": "/usr/local/etc/freebsd-storage"},
+            "kinds": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["volumes", "capacity"],
+                "default": ["volumes", "capacity"],
+            },
+            "uuid": {"type": "str"},
+            "after": {"type": "str"},
+            "limit": {"type": "int", "default": 0},
+            "privilege": {"type": "str", "choices": ["none", "sudo", "doas"], "default": "none"},
+            "time_limit": {"type": "float", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = info(module.params)
+    except HostError as error:
+        module.fail_json(msg=error.msg, error=error.as_dict(), invocation={})
+    module.exit_json(**result, invocation={})
+
+
+if __name__ == "__main__":
+    main()

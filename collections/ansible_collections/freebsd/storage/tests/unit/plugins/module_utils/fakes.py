@@ -1,0 +1,168 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Stand-ins that fail loudly on whatever they were not told to expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Optional, Union
+
+from ansible_collections.freebsd.storage.plugins.module_utils import _names
+from ansible_collections.freebsd.storage.plugins.module_utils._zfs.model import Parameters, Record
+from ansible_collections.freebsd.storage.plugins.module_utils.command import Completed, Running
+
+PARENT = "tank/csi"
+GUID = "1234567890123456789"
+OWNER = "demo"
+UUIDS = [f"{number:032x}" for number in range(0xA0, 0x1A0)]
+TOKENS = [f"{number:032x}" for number in range(0xF00, 0x1000)]
+
+
+class Call(NamedTuple):
+    """A command that is expected: its words (a trailing "…" stands for any more), and its answer."""
+
+    words: str
+    out: str = ""
+    err: str = ""
+    rc: int = 0
+
+
+class _Done:
+    def __init__(self, done: Completed) -> None:
+        self._done = done
+
+    def wait(self) -> Completed:
+        return self._done
+
+
+class ScriptedCommands:
+    """Answers the expected calls in order; anything else fails the test."""
+
+    def __init__(self, *calls: Call, seconds: float = 100.0) -> None:
+        self.calls = list(calls)
+        self.done: list[list[str]] = []
+        self.count = 0
+        self.seconds = seconds
+
+    def remaining(self) -> float:
+        return self.seconds
+
+    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+        assert stdin is None
+        said = " ".join(argv)
+        assert self.calls, f"unexpected command: {said}"
+        call = self.calls.pop(0)
+        if call.words.endswith("…"):
+            assert said.startswith(call.words[:-1].rstrip()), f"{said}\nis not {call.words}"
+        else:
+            assert said == call.words
+        self.done.append(list(argv))
+        self.count += 1
+        return _Done(Completed(tuple(argv), call.rc, call.out, call.err))
+
+    def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+        return self.start(argv, stdin).wait()
+
+    def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
+        return [self.run(argv) for argv in argvs]
+
+    def finished(self) -> None:
+        assert not self.calls, f"never run: {[call.words for call in self.calls]}"
+
+
+class FakeClock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.time += seconds
+
+
+class Choices:
+    """Chooses from known lists."""
+
+    def __init__(self) -> None:
+        self._uuids = iter(UUIDS)
+        self._tokens = iter(TOKENS)
+
+    def uuid(self) -> str:
+        return next(self._uuids)
+
+    def token(self) -> str:
+        return next(self._tokens)
+
+
+def parameters(**changes: object) -> Parameters:
+    made = Parameters(16384, True, 512, {}, {})
+    return made._replace(**changes)  # type: ignore[arg-type]
+
+
+def record(node: str = "node1", token: str = TOKENS[0], **changes: object) -> Record:
+    initiator = f"iqn.1994-09.org.freebsd.csi:demo:{node}"
+    made = Record(node, "single_node_writer", False, "iscsi", token, initiator, "csi")
+    return made._replace(**changes)  # type: ignore[arg-type]
+
+
+def dataset_text(name: str, values: Mapping[str, Union[str, tuple[str, str]]]) -> str:
+    """Return what zfs get prints of one dataset; a plain value is a native property."""
+    lines = []
+    for key, value in values.items():
+        text, source = (value, "-") if isinstance(value, str) else value
+        lines.append(f"{name}\t{key}\t{text}\t{source}\n")
+    return "".join(lines)
+
+
+def parent_text(guid: str = GUID, available: int = 100 << 30) -> str:
+    return dataset_text(
+        PARENT,
+        {"type": "filesystem", "guid": guid, "available": str(available), "used": "98304"},
+    )
+
+
+def volume_text(
+    name: str = "pvc-1",
+    uuid: str = UUIDS[0],
+    *,
+    size: int = 1 << 30,
+    owner: str = f"{OWNER}:{GUID}",
+    source: str = "local",
+    records: Sequence[Record] = (),
+    wanted: Optional[Parameters] = None,
+    dataset: Optional[str] = None,
+) -> str:
+    """Return what zfs get prints of one of our volumes."""
+    made = wanted or parameters()
+    prefix = _names.PREFIX
+    values: dict[str, Union[str, tuple[str, str]]] = {
+        "type": "volume",
+        "creation": "1767225600",
+        "used": "57344",
+        "volsize": (str(size), "local"),
+        "volblocksize": (str(made.volblocksize), "default"),
+        "compression": ("on", "inherited from tank"),
+        f"{prefix}schema": ("1", source),
+        f"{prefix}uuid": (uuid, source),
+        f"{prefix}owner": (owner, source),
+        f"{prefix}name": (_names.encoded(name), source),
+        f"{prefix}parameters": (made.to_json(), source),
+        f"{prefix}hash": (made.digest(), source),
+    }
+    values.update({each.property_name: (each.to_json(), source) for each in records})
+    return dataset_text(dataset or f"{PARENT}/{_names.leaf_of(name)}", values)
+
+
+def settings(directory: object, guid: str = GUID) -> str:
+    """Make a settings directory that registers the parent."""
+    path = f"{directory}"
+    with open(f"{path}/parents.json", "w", encoding="utf-8") as file:
+        json.dump({PARENT: guid}, file)
+    return path
