@@ -1,0 +1,170 @@
+"""The role storage_host on a simulated default install: what it makes, twice, in check mode, and back."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import json
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.playbooks.play import play
+from tests.simulator.host import SimulatedHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARENT = "tank/csi"
+UNTOUCHED = "# the administrator's own\n"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A folder with a path short enough for unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="role-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def host(directory: Path) -> Iterator[SimulatedHost]:
+    """A FreeBSD host as the installer leaves it, with a pool."""
+    with SimulatedHost(directory / "host", prepared=False) as simulated:
+        yield simulated
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def variables(directory: Path) -> dict[str, Any]:
+    """The role's variables, with every path below the simulated host's root."""
+    root = directory / "host"
+    return {
+        "storage_host_parents": [PARENT],
+        "storage_host_portals": [f"127.0.0.1:{_free_port()}"],
+        "storage_host_settings_dir": f"{root}/usr/local/etc/freebsd-storage",
+        "storage_host_ctl_conf": f"{root}/etc/ctl.conf",
+        "storage_host_loader_conf": f"{root}/boot/loader.conf",
+        "storage_host_owner": getpass.getuser(),
+        "storage_host_group": grp.getgrgid(os.getgid()).gr_name,
+    }
+
+
+def _datasets(host: SimulatedHost) -> dict[str, Any]:
+    datasets: dict[str, Any] = host.control("state")["datasets"]
+    return datasets
+
+
+def test_a_default_install_becomes_a_storage_host(
+    host: SimulatedHost, directory: Path, variables: dict[str, Any]
+) -> None:
+    """Registry, lock, portal group and limits are there, ctld runs, and a second run changes nothing."""
+    loader = Path(variables["storage_host_loader_conf"])
+    loader.parent.mkdir(parents=True, exist_ok=True)
+    loader.write_text(UNTOUCHED)
+
+    first = play("storage_host", host, directory, variables)
+    assert first.ok, first.output
+    assert first.changed > 0
+
+    settings = Path(variables["storage_host_settings_dir"])
+    registry = json.loads((settings / "parents.json").read_text())
+    assert list(registry) == [PARENT]
+    assert registry[PARENT].isdigit()
+    assert (settings / "lock").exists()
+    ctl_conf = Path(variables["storage_host_ctl_conf"])
+    assert ctl_conf.stat().st_mode & 0o777 == 0o600
+    assert ctl_conf.read_text().startswith('# BEGIN freebsd.storage portal-group\nportal-group "csi" {\n')
+    assert loader.read_text().startswith(UNTOUCHED)
+    assert 'kern.cam.ctl.max_ports="1024"' in loader.read_text()
+    assert PARENT in _datasets(host)
+
+    second = play("storage_host", host, directory, variables)
+    assert second.ok, second.output
+    assert second.changed == 0, second.output
+
+
+def test_check_mode_tells_and_touches_nothing(host: SimulatedHost, directory: Path, variables: dict[str, Any]) -> None:
+    """On a bare host check mode succeeds, predicts changes and leaves the host as it was."""
+    before = host.control("state")
+    checked = play("storage_host", host, directory, variables, check=True)
+    assert checked.ok, checked.output
+    assert checked.changed > 0
+    assert host.control("state") == before
+    assert not Path(variables["storage_host_settings_dir"]).exists()
+
+    assert play("storage_host", host, directory, variables).ok
+    settled = play("storage_host", host, directory, variables, check=True)
+    assert settled.ok, settled.output
+    assert settled.changed == 0, settled.output
+
+
+def test_what_was_made_is_taken_back_and_the_dataset_stays(
+    host: SimulatedHost, directory: Path, variables: dict[str, Any]
+) -> None:
+    """With state absent nothing of the role is left but the dataset; a second run changes nothing."""
+    assert play("storage_host", host, directory, variables).ok
+    absent = variables | {"storage_host_state": "absent"}
+    first = play("storage_host", host, directory, absent)
+    assert first.ok, first.output
+    assert first.changed > 0
+    assert not Path(variables["storage_host_settings_dir"]).exists()
+    assert "freebsd.storage" not in Path(variables["storage_host_ctl_conf"]).read_text()
+    assert "kern.cam.ctl" not in Path(variables["storage_host_loader_conf"]).read_text()
+    assert PARENT in _datasets(host)
+
+    second = play("storage_host", host, directory, absent)
+    assert second.ok, second.output
+    assert second.changed == 0, second.output
+
+
+def test_a_host_that_exports_volumes_is_not_taken_apart(
+    host: SimulatedHost, directory: Path, variables: dict[str, Any]
+) -> None:
+    """With a cluster's block in ctl.conf the removal is refused and names the cluster."""
+    assert play("storage_host", host, directory, variables).ok
+    ctl_conf = Path(variables["storage_host_ctl_conf"])
+    text = ctl_conf.read_text() + "# BEGIN freebsd.storage demo\n# END freebsd.storage demo\n"
+    ctl_conf.write_text(text)
+    refused = play("storage_host", host, directory, variables | {"storage_host_state": "absent"})
+    assert not refused.ok
+    assert "for demo" in refused.output
+    assert ctl_conf.read_text() == text
+    assert Path(variables["storage_host_settings_dir"]).exists()
+
+
+def test_a_parent_that_is_not_the_registered_one_is_refused(
+    host: SimulatedHost, directory: Path, variables: dict[str, Any]
+) -> None:
+    """A pool made anew is not taken for the old one, until a person says so."""
+    assert play("storage_host", host, directory, variables).ok
+    registry = Path(variables["storage_host_settings_dir"]) / "parents.json"
+    registry.write_text(json.dumps({PARENT: "1"}))
+    refused = play("storage_host", host, directory, variables)
+    assert not refused.ok
+    assert "storage_host_replace_parents" in refused.output
+    assert json.loads(registry.read_text()) == {PARENT: "1"}
+
+    accepted = play("storage_host", host, directory, variables | {"storage_host_replace_parents": [PARENT]})
+    assert accepted.ok, accepted.output
+    assert json.loads(registry.read_text()) != {PARENT: "1"}
+
+
+def test_a_missing_setting_is_named(host: SimulatedHost, directory: Path, variables: dict[str, Any]) -> None:
+    """Without a portal the role stops before it touches anything."""
+    before = host.control("state")
+    refused = play("storage_host", host, directory, variables | {"storage_host_portals": []})
+    assert not refused.ok
+    assert "storage_host_portals" in refused.output
+    assert host.control("state") == before
