@@ -1,3 +1,4 @@
+# mypy: disable-error-code="type-arg, misc"
 import datetime
 
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
