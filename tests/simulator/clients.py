@@ -16,7 +16,12 @@ from tests.simulator.machine import Machine
 _SOURCE = Path(__file__).with_name("client.c")
 _FALLBACK = Path(__file__).with_name("client.py")
 _PYTHON_NAMES = ("python3", "python3.11")
-_PRIVILEGE_NAMES = ("sudo", "doas")
+GUARDED = (
+    "camcontrol chflags diskinfo fsck_ffs fstyp geom gmultipath gpart growfs iscsictl iscsid jail kldload kldunload"
+    " mdconfig mdo mount mount_nfs mountd newfs nfsd nvmecontrol pkg pw reboot service showmount shutdown sysrc umount"
+    " zdb zfs zpool ctld ctladm"
+).split()
+"""Commands that must never fall through to the machine's own: where nobody simulates them, they fail loudly."""
 
 
 def install(machine: Machine, *, compiled: bool | None = None) -> Path:
@@ -26,7 +31,7 @@ def install(machine: Machine, *, compiled: bool | None = None) -> Path:
     client = compile_client() if compiled in (None, True) else None
     if client is None and compiled:
         raise RuntimeError("no C compiler for the simulator's client")
-    for name in registry.COMMANDS:
+    for name in {*registry.COMMANDS, *GUARDED}:
         _install_client(machine, directory / name, client)
     _install_python(machine, directory)
     return directory

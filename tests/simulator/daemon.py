@@ -30,11 +30,10 @@ class Daemon:
         self.ssh = ssh
         self.stopped = threading.Event()
         self._released = threading.Event()
-        self._calls: dict[int, Call] = {}
-        self._operations: dict[str, Callable[[Mapping[str, Json]], Json]] = {
-            "counters": lambda _: dict(machine.counters()),
+        self._operations: dict[str, Callable[[Mapping[str, Json]], dict[str, Json]]] = {
+            "counters": lambda _: machine.counters(),
             "log": self._log,
-            "state": lambda _: dict(machine.observe()),
+            "state": lambda _: machine.observe(),
             "fault": self._arm,
             "clear-faults": self._clear_faults,
             "reboot": self._reboot,
@@ -50,6 +49,7 @@ class Daemon:
         self._listen(CONTROL_SOCKET, self._serve_control)
 
     def stop(self) -> None:
+        self.stopped.set()
         self._released.set()
         if self.ssh is not None:
             self.ssh.stop()
@@ -124,31 +124,31 @@ class Daemon:
                 lines.flush()
 
     def control(self, request: Mapping[str, Json]) -> dict[str, Json]:
-        """Answer one control request: ``{"ok": true, "result": …}`` or ``{"ok": false, "error": …}``."""
+        """Answer one control request; what goes wrong is answered as ``{"error": …}``."""
         operation = self._operations.get(str(request.get("op")))
         if operation is None:
-            return {"ok": False, "error": f"unknown operation {request.get('op')!r}"}
+            return {"error": f"unknown operation {request.get('op')!r}"}
         try:
-            return {"ok": True, "result": operation(request)}
+            return operation(request)
         except Exception as error:  # noqa: BLE001 - a wrong request must be told to the test that made it
-            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+            return {"error": f"{type(error).__name__}: {error}"}
 
-    def _log(self, request: Mapping[str, Json]) -> Json:
+    def _log(self, request: Mapping[str, Json]) -> dict[str, Json]:
         since = request.get("since", 0)
         assert isinstance(since, int)
-        return [entry.as_json() for entry in self.machine.log.since(since)]
+        return {"entries": [entry.as_json() for entry in self.machine.log.since(since)]}
 
-    def _arm(self, request: Mapping[str, Json]) -> Json:
+    def _arm(self, request: Mapping[str, Json]) -> dict[str, Json]:
         self.machine.faults.arm(request)
-        return None
+        return {}
 
-    def _clear_faults(self, _: Mapping[str, Json]) -> Json:
+    def _clear_faults(self, _: Mapping[str, Json]) -> dict[str, Json]:
         self.machine.faults.clear()
         self._released.set()
         self._released = threading.Event()
-        return None
+        return {}
 
-    def _reboot(self, request: Mapping[str, Json]) -> Json:
+    def _reboot(self, request: Mapping[str, Json]) -> dict[str, Json]:
         """Power off, stay down for ``seconds`` (default 0), boot."""
         if self.ssh is not None:
             self.ssh.stop()
@@ -157,18 +157,18 @@ class Daemon:
         self.machine.reboot()
         if self.ssh is not None:
             self.ssh.start()
-        return None
+        return {}
 
-    def _cut_all(self, _: Mapping[str, Json]) -> Json:
+    def _cut_all(self, _: Mapping[str, Json]) -> dict[str, Json]:
         if self.ssh is not None:
             self.ssh.cut_all()
-        return None
+        return {}
 
-    def _clock(self, request: Mapping[str, Json]) -> Json:
+    def _clock(self, request: Mapping[str, Json]) -> dict[str, Json]:
         self.machine.clock_offset = float(str(request["offset"]))
-        return None
+        return {}
 
-    def _run(self, request: Mapping[str, Json]) -> Json:
+    def _run(self, request: Mapping[str, Json]) -> dict[str, Json]:
         """Execute a command without SSH, as the host's own administrator would."""
         argv = request["argv"]
         assert isinstance(argv, list)
@@ -176,7 +176,6 @@ class Daemon:
         result = dispatch.execute(self.machine, call)
         return {"rc": result.rc, "out": result.out, "err": result.err}
 
-    def _shutdown(self, _: Mapping[str, Json]) -> Json:
-        self.stopped.set()
+    def _shutdown(self, _: Mapping[str, Json]) -> dict[str, Json]:
         os.kill(os.getpid(), signal.SIGTERM)
-        return None
+        return {}

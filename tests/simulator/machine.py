@@ -87,7 +87,13 @@ class Machine:
             for part in self._parts.values():
                 state.update(part.observe())
             state["faults"] = self.faults.observe()
+            state["files"] = self._settings_files()
             return state
+
+    def _settings_files(self) -> Json:
+        """Paths of the files below the collection's settings directory."""
+        settings = self.path("/usr/local/etc/freebsd-storage")
+        return [str(path.relative_to(settings)) for path in sorted(settings.rglob("*")) if path.is_file()]
 
     def counters(self) -> dict[str, Json]:
         """Commands by name, what was not modelled, internal defects, and the parts' own counters."""

@@ -7,11 +7,16 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
+
+from tests.simulator.ssh.environment import ROOT_VARIABLE
+
+_PROC = Path("/proc")
 
 
 def kill(pid: int) -> None:
     """SIGKILL; one that has already gone is fine."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -26,26 +31,48 @@ def wait_gone(pid: int, seconds: float) -> None:
         time.sleep(0.01)
 
 
-def parents() -> dict[int, int]:
-    """Every process's parent. Asks the machine's own ps, never the simulated one."""
-    ps = next(path for path in ("/bin/ps", "/usr/bin/ps") if os.path.exists(path))
-    listing = subprocess.run([ps, "-axo", "pid=,ppid="], check=True, capture_output=True, text=True, timeout=10).stdout
-    return {int(pid): int(ppid) for pid, ppid in (line.split() for line in listing.splitlines())}
+def _table() -> dict[int, tuple[int, str]]:
+    """Every process's parent and name. Asks the machine's own ps, never the simulated one."""
+    ps = next(path for path in ("/bin/ps", "/usr/bin/ps") if Path(path).exists())
+    listing = subprocess.run(
+        [ps, "-axo", "pid=,ppid=,comm="], check=True, capture_output=True, text=True, timeout=10
+    ).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()]
+    return {int(row[0]): (int(row[1]), row[2] if len(row) > 2 else "") for row in rows}
+
+
+def name(pid: int) -> str:
+    """The command name of a process; empty when it has gone."""
+    return _table().get(pid, (0, ""))[1]
 
 
 def ancestors(pid: int) -> list[int]:
     """From the parent of ``pid`` upwards."""
-    table = parents()
+    table = _table()
     found: list[int] = []
-    while (pid := table.get(pid, 0)) > 1:
+    while (pid := table.get(pid, (0, ""))[0]) > 1:
         found.append(pid)
     return found
 
 
 def descendants(pid: int) -> list[int]:
-    """All below ``pid``, children first."""
-    table = parents()
+    """All below ``pid``, parents first."""
+    table = _table()
     found = [pid]
     for parent in found:
-        found += [child for child, its_parent in table.items() if its_parent == parent]
+        found += [child for child, (its_parent, _) in table.items() if its_parent == parent]
     return found[1:]
+
+
+def of_host(root: Path) -> list[int]:
+    """Processes that some session of the host started and whose parents have gone (Linux only; else none is found)."""
+    wanted = f"{ROOT_VARIABLE}={root}".encode()
+    found = []
+    for entry in _PROC.glob("[0-9]*/environ"):
+        try:
+            variables = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if wanted in variables:
+            found.append(int(entry.parent.name))
+    return found

@@ -1,0 +1,60 @@
+"""What is on the host's disk when it first comes up: a default FreeBSD install, or one the driver can use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.simulator.dispatch import execute
+from tests.simulator.machine import Machine
+from tests.simulator.registry import Call
+
+PARENT = "tank/csi"
+SETTINGS_DIR = "/usr/local/etc/freebsd-storage"
+PORTAL_GROUP = "csi"
+_DIRECTORIES = ("etc", "etc/zfs", "boot", "var/log", "var/run", "var/db", "usr/local/etc", "dev/zvol", "root", "tmp")
+
+_CTL_CONF = """portal-group "{group}" {{
+\tdiscovery-auth-group "no-access"
+\tlisten "{portal}"
+}}
+"""
+
+
+def install(machine: Machine) -> None:
+    """The files of a default install with ZFS and sshd; those that exist are left alone."""
+    for name in _DIRECTORIES:
+        machine.path(name).mkdir(parents=True, exist_ok=True)
+    rc_conf = f'hostname="{machine.hostname}"\nsshd_enable="YES"\nzfs_enable="YES"\nctld_flags="-f {machine.path("/etc/ctl.conf")}"\n'
+    for name, text in (("etc/rc.conf", rc_conf), ("boot/loader.conf", 'zfs_load="YES"\n'), ("var/log/messages", "")):
+        path = machine.path(name)
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
+
+
+def prepare(machine: Machine, portal: str) -> None:
+    """What the role storage_host leaves behind: parent dataset, registry of parents, portal group, ctld enabled."""
+    if machine.storage.tree.get(PARENT) is None:
+        _run(machine, "zfs", "create", "-p", PARENT)
+    settings = machine.path(SETTINGS_DIR)
+    settings.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parent = machine.storage.tree.get(PARENT)
+    assert parent is not None
+    (settings / "parents.json").write_text(json.dumps({PARENT: str(parent.guid)}) + "\n", encoding="utf-8")
+    _write_ctl_conf(machine.path("/etc/ctl.conf"), portal)
+    rc_conf = machine.path("/etc/rc.conf")
+    text = rc_conf.read_text(encoding="utf-8")
+    if "ctld_enable" not in text:
+        rc_conf.write_text(f'{text}ctld_enable="YES"\n', encoding="utf-8")
+
+
+def _write_ctl_conf(path: Path, portal: str) -> None:
+    if not path.exists():
+        path.touch(0o600)
+        path.write_text(_CTL_CONF.format(group=PORTAL_GROUP, portal=portal), encoding="utf-8")
+
+
+def _run(machine: Machine, *argv: str) -> None:
+    result = execute(machine, Call(argv))
+    if result.rc:
+        raise RuntimeError(f"{' '.join(argv)}: {result.err}")
