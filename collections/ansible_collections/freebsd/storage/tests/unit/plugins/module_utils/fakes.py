@@ -166,3 +166,50 @@ def settings(directory: object, guid: str = GUID) -> str:
     with open(f"{path}/parents.json", "w", encoding="utf-8") as file:
         json.dump({PARENT: guid}, file)
     return path
+
+
+def ports_text(*targets: tuple[str, int], initiators: Mapping[str, str] = {}) -> str:
+    """Return what ctladm portlist -x prints, each target leading to the LUN of that id."""
+    lines = ["<ctlportlist>"]
+    for number, name in enumerate(("camsim", "ioctl", "tpc")):
+        lines += [
+            f'<targ_port id="{number}">',
+            f"\t<frontend_type>{name}</frontend_type>",
+            f"\t<online>YES</online>\n\t<port_name>{name}</port_name>\n</targ_port>",
+        ]
+    for number, (target, lun) in enumerate(targets, 3):
+        lines += [
+            f'<targ_port id="{number}">',
+            "\t<frontend_type>iscsi</frontend_type>\n\t<port_type>16</port_type>\n\t<online>YES</online>",
+            f"\t<target>{target}</target>\n\t<port>{target},t,0x0101</port>",
+            f'\t<lun_map>on</lun_map>\n\t<lun id="0">{lun}</lun>',
+        ]
+        if target in initiators:
+            lines.append(f'\t<initiator id="0">{initiators[target]}</initiator>')
+        lines.append("</targ_port>")
+    return "\n".join([*lines, "</ctlportlist>", ""])
+
+
+def luns_text(*uuids: str, size: int = 2097152, owner: str = OWNER, dataset: str = "tank/csi/pvc-1") -> str:
+    """Return what ctladm devlist -x prints, ids from 0 up."""
+    lines = ["<ctllunlist>"]
+    for number, uuid in enumerate(uuids):
+        lines += [
+            f'<lun id="{number}">',
+            f"\t<backend_type>block</backend_type>\n\t<lun_type>0</lun_type>\n\t<size>{size}</size>",
+            f"\t<blocksize>512</blocksize>\n\t<serial_number>{uuid[:16]}</serial_number>",
+            f"\t<device_id>{uuid}</device_id>\n\t<num_threads>32</num_threads>",
+            f"\t<file>/dev/zvol/{dataset}</file>",
+            f"\t<ctld_name>{owner}:{uuid}</ctld_name>\n\t<scsiname>{owner}:{uuid}</scsiname>",
+            "</lun>",
+        ]
+    return "\n".join([*lines, "</ctllunlist>", ""])
+
+
+def sessions_text(*targets: str) -> str:
+    """Return what ctladm islist -x prints."""
+    lines = [
+        f'<connection id="{number}"><initiator>iqn.x</initiator><target>{target}</target></connection>'
+        for number, target in enumerate(targets, 1)
+    ]
+    return "\n".join(["<ctlislist>", *lines, "</ctlislist>", ""])
