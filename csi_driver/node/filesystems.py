@@ -24,14 +24,14 @@ DEFAULT = "ext4"
 _ZERO_CHECK_BYTES = 1 << 20
 _XFS_IN_PROGRESS_OFFSET = 126  # struct xfs_dsb.sb_inprogress: set until mkfs.xfs has finished
 
-# blkid(8), low-level probing
+# Exit statuses of blkid(8) when it probes a device,
 _BLKID_FOUND = 0
 _BLKID_NOTHING = 2
 _BLKID_AMBIVALENT = 8
-# cmp(1)
+# of cmp(1),
 _SAME = 0
 _DIFFERENT = 1
-# e2fsck(8): a bit each; 1 and 2 mean that everything was put right
+# and of e2fsck(8), a bit each; 1 and 2 mean that everything was put right.
 _E2FSCK_PUT_RIGHT = 1 | 2
 _E2FSCK_LEFT = 4
 
@@ -49,9 +49,7 @@ class Filesystem:
 # New volumes read as zeros, so discarding them first would only take time. `nouuid` lets a clone
 # be mounted beside its source. XFS replays its log when it is mounted and has no preen.
 FILESYSTEMS: Mapping[str, Filesystem] = {
-    "ext4": Filesystem(
-        mkfs=("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard"), fsck=("e2fsck", "-p")
-    ),
+    "ext4": Filesystem(mkfs=("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard"), fsck=("e2fsck", "-p")),
     "xfs": Filesystem(mkfs=("mkfs.xfs", "-q", "-K"), mkfs_again=("-f",), mount_options=("nouuid",)),
 }
 
@@ -151,7 +149,7 @@ def known(fs_type: str) -> Filesystem:
 
 
 def _damaged(device: str, result: Result) -> DriverError:
-    if result.code & _E2FSCK_LEFT:
+    if result.code > 0 and result.code & _E2FSCK_LEFT:
         remedy = f"run e2fsck on {device} by hand, on this node"
         return DriverError(ErrorCode.DENIED, f"the filesystem is damaged: {result.told}; {remedy}")
     return DriverError(ErrorCode.INTERNAL, f"checking {device} failed: {result.told}")

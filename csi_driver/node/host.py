@@ -37,9 +37,7 @@ class Result:
     @property
     def told(self) -> str:
         """What the command said, on one line: its complaint, or else its output."""
-        return " ".join(
-            (self.err.strip() or self.out.strip() or f"exit status {self.code}").split()
-        )
+        return " ".join((self.err.strip() or self.out.strip() or f"exit status {self.code}").split())
 
 
 class Host(Protocol):
@@ -53,12 +51,13 @@ class Host(Protocol):
 
         Raises:
             DriverError: `UNCERTAIN` past the deadline, `DEGRADED` if there is no such command.
+
         """
         ...
 
 
 class LocalHost:
-    """This machine, with the commands found through PATH."""
+    """The machine this runs on, with the commands found through PATH."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         inherited = dict(os.environ if environment is None else environment)

@@ -59,9 +59,7 @@ class Publisher:
         self._be_there(request)
         if not isinstance(request.access, MountAccess):
             self._be_writable(source.path, writable=not request.is_readonly, deadline=deadline)
-        self._mounter.be_bound(
-            source.path, request.target_path, readonly=request.is_readonly, deadline=deadline
-        )
+        self._mounter.be_bound(source.path, request.target_path, readonly=request.is_readonly, deadline=deadline)
 
     def unpublish(self, target_path: str) -> None:
         """Take the volume away from the target path, and the path itself; nothing there is success."""
@@ -79,18 +77,12 @@ class Publisher:
             if mount is None or not self._mounter.is_usable(request.staging_path):
                 raise _not_staged(request, "no usable filesystem is mounted there")
             return _Source(request.staging_path, mount.device)
-        device = (
-            staged
-            and not staged.is_mount
-            and self._attacher.find(staged.attachment, deadline=deadline)
-        )
+        device = staged and not staged.is_mount and self._attacher.find(staged.attachment, deadline=deadline)
         if not device:
             raise _not_staged(request, "no device is attached for it")
         return _Source(device, None)
 
-    def _is_published(
-        self, request: PublishRequest, wanted: PublishRecord, source: _Source
-    ) -> bool:
+    def _is_published(self, request: PublishRequest, wanted: PublishRecord, source: _Source) -> bool:
         """Whether all is done; an error if it was done, but differently."""
         mount = self._mounter.at(request.target_path)
         if mount is None:
@@ -115,10 +107,7 @@ class Publisher:
             if AccessMode.SINGLE_NODE_SINGLE_WRITER in (request.mode, other.mode):
                 message = f"the volume is for a single writer and published at {mount.point}"
                 raise DriverError(ErrorCode.DENIED, message)
-            if (
-                not isinstance(request.access, MountAccess)
-                and other.readonly != request.is_readonly
-            ):
+            if not isinstance(request.access, MountAccess) and other.readonly != request.is_readonly:
                 message = (
                     f"the device is published at {mount.point} as "
                     f"{'read-only' if other.readonly else 'writable'}, and a device is the same "
@@ -173,7 +162,5 @@ def _remove_target(path: Path) -> None:
 
 
 def _not_staged(request: PublishRequest, why: str) -> DriverError:
-    message = (
-        f"volume {request.volume_id} is not staged at {request.staging_path}: {why}; stage it first"
-    )
+    message = f"volume {request.volume_id} is not staged at {request.staging_path}: {why}; stage it first"
     return DriverError(ErrorCode.DENIED, message, option="staging_target_path")

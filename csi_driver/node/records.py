@@ -128,11 +128,7 @@ def remove(path: Path) -> None:
 
 def _use(access: MountAccess | BlockAccess, mode: str, *, readonly: bool) -> str:
     """One line that is equal exactly when two requests ask for the same."""
-    match access:
-        case MountAccess(fs_type, flags):
-            what: list[object] = ["mount", fs_type, *flags]
-        case BlockAccess():
-            what = ["block"]
+    what = ["mount", access.fs_type, *access.mount_flags] if isinstance(access, MountAccess) else ["block"]
     return json.dumps([str(mode), readonly, *what])
 
 
@@ -153,7 +149,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _write(path: Path, document: dict[str, Any]) -> None:
     staged = path.with_name(f"{path.name}.new")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps({"version": _VERSION, **document}).encode())
         file.flush()
         os.fsync(descriptor)

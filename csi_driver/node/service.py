@@ -93,16 +93,12 @@ class NodeService:
         if not _is_absolute(path):
             return False
         record = PublishRecord.read(path) or StageRecord.read(path)
-        return (
-            record is not None
-            and record.volume_id == volume_id
-            and self._mounter.at(path) is not None
-        )
+        return record is not None and record.volume_id == volume_id and self._mounter.at(path) is not None
 
 
 def _be_absolute(path: str, option: str) -> None:
     if not _is_absolute(path):
-        message = f"{option}: {ascii(path)} is not an absolute path without '..'"
+        message = f"{option}: {path!a} is not an absolute path without '..'"
         raise DriverError(ErrorCode.INVALID, message, option=option)
 
 

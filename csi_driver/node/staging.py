@@ -70,15 +70,9 @@ class Stager:
         deadline = time.monotonic() + _UNSTAGE_SECONDS
         record = StageRecord.read(staging_path)
         if record and record.volume_id != volume_id:
-            message = (
-                f"{staging_path} is where volume {record.volume_id} is staged, not {volume_id}"
-            )
+            message = f"{staging_path} is where volume {record.volume_id} is staged, not {volume_id}"
             raise DriverError(ErrorCode.DENIED, message, option="staging_target_path")
-        targets = (
-            [record.attachment.target]
-            if record
-            else self._discover(volume_id, staging_path, deadline)
-        )
+        targets = [record.attachment.target] if record else self._discover(volume_id, staging_path, deadline)
         for target in targets:
             for attached in self._attacher.of_target(target, deadline=deadline):
                 self._be_unused(attached, staging_path)
@@ -87,9 +81,7 @@ class Stager:
             self._attacher.detach(target, deadline=deadline)
         remove(stage_path(staging_path))
 
-    def _is_staged(
-        self, former: StageRecord, wanted: StageRecord, request: StageRequest, deadline: float
-    ) -> bool:
+    def _is_staged(self, former: StageRecord, wanted: StageRecord, request: StageRequest, deadline: float) -> bool:
         """Whether all is done; an error if it was done, but differently."""
         if not former.complete or former.attachment.target != wanted.attachment.target:
             return False
@@ -104,9 +96,7 @@ class Stager:
             raise DriverError(ErrorCode.EXISTS_DIFFERENTLY, message)
         return True
 
-    def _is_mounted_as_needed(
-        self, device: str, former: StageRecord, request: StageRequest
-    ) -> bool:
+    def _is_mounted_as_needed(self, device: str, former: StageRecord, request: StageRequest) -> bool:
         if not former.is_mount:
             return True
         mount = self._mounter.at(request.staging_path)
@@ -167,9 +157,7 @@ class Stager:
         self._filesystems.make(device, fs_type, again=again, deadline=limit)
         return fs_type
 
-    def _release_others(
-        self, request: StageRequest, former: StageRecord | None, deadline: float
-    ) -> None:
+    def _release_others(self, request: StageRequest, former: StageRecord | None, deadline: float) -> None:
         """Drop sessions of this volume that stem from former publications, which are over."""
         serial = request.attachment.serial
         targets = {each.target for each in self._attacher.with_serial(serial, deadline=deadline)}
@@ -193,9 +181,7 @@ class Stager:
         points = [mount.point for mount in users_of(attached.device, self._mounter.mounts())]
         others = [point for point in points if point != own]
         if others:
-            message = (
-                f"the volume is still mounted at {', '.join(others)}; unpublish it there first"
-            )
+            message = f"the volume is still mounted at {', '.join(others)}; unpublish it there first"
             raise DriverError(ErrorCode.IN_USE, message)
 
     def _discover(self, volume_id: str, staging_path: str, deadline: float) -> list[str]:
@@ -228,7 +214,7 @@ def _check(request: StageRequest) -> None:
         known(request.access.fs_type)
     for flag in request.access.mount_flags:
         if not flag or not flag.isprintable():
-            message = f"mount flag {ascii(flag)} is empty or holds unprintable characters"
+            message = f"mount flag {flag!a} is empty or holds unprintable characters"
             raise DriverError(ErrorCode.INVALID, message, option="mount_flags")
 
 

@@ -11,7 +11,7 @@ from csi_driver.node.model import Usage, VolumeStats
 
 def volume_stats(path: str) -> VolumeStats:
     """Return the stats of what is at the path; `OSError` if it cannot be looked at."""
-    if stat.S_ISDIR(os.stat(path).st_mode):
+    if stat.S_ISDIR(Path(path).stat().st_mode):
         return _filesystem_stats(path)
     return VolumeStats(total_bytes=size_bytes(path))
 
@@ -24,7 +24,7 @@ def size_bytes(path: str) -> int:
 
 def device_number(path: str) -> str:
     """Return a device's `major:minor`, as the mount table has it."""
-    number = os.stat(path).st_rdev
+    number = Path(path).stat().st_rdev
     return f"{os.major(number)}:{os.minor(number)}"
 
 
@@ -36,7 +36,5 @@ def _filesystem_stats(path: str) -> VolumeStats:
         used=(found.f_blocks - found.f_bfree) * found.f_frsize,
         available=found.f_bavail * found.f_frsize,
     )
-    inodes = Usage(
-        total=found.f_files, used=found.f_files - found.f_ffree, available=found.f_favail
-    )
+    inodes = Usage(total=found.f_files, used=found.f_files - found.f_ffree, available=found.f_favail)
     return VolumeStats(total_bytes=total, usage_bytes=in_bytes, usage_inodes=inodes)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"\.[0-9a-f]{32}(?![0-9a-f])")
 _POLL_SECONDS = (0.05, 0.1, 0.2, 0.5)
 
-# iscsiadm(8), "EXIT STATUS"
+# The exit statuses that iscsiadm(8) lists.
 _OK = 0
 _NO_RECORD_FILE = 6
 _SESSION_EXISTS = 15
@@ -85,9 +85,7 @@ class IscsiLinux:
 
     def find(self, attachment: IscsiAttachment, *, deadline: float) -> str | None:
         """See `Attacher.find`."""
-        by_portal = {
-            session.portal: session for session in self._logged_in(attachment.target, deadline)
-        }
+        by_portal = {session.portal: session for session in self._logged_in(attachment.target, deadline)}
         preferred = [by_portal[portal] for portal in attachment.portals if portal in by_portal]
         for session in (*preferred, *by_portal.values()):
             disk = session.disks.get(attachment.lun)
@@ -130,18 +128,12 @@ class IscsiLinux:
         name = "iface.initiatorname"
         with self._iface_lock:
             result = self._interface(deadline=deadline)
-            self._accept(
-                result, "reading the interface record", _OK, _NO_RECORD_FILE, _NOTHING_FOUND
-            )
+            self._accept(result, "reading the interface record", _OK, _NO_RECORD_FILE, _NOTHING_FOUND)
             if result.code != _OK:
-                self._accept(
-                    self._interface("-o", "new", deadline=deadline), "making an interface record"
-                )
+                self._accept(self._interface("-o", "new", deadline=deadline), "making an interface record")
             if record_value(result.out, name) != self._initiator:
                 change = ("-o", "update", "-n", name, "-v", self._initiator)
-                self._accept(
-                    self._interface(*change, deadline=deadline), "setting the initiator name"
-                )
+                self._accept(self._interface(*change, deadline=deadline), "setting the initiator name")
 
     def _be_node_record(self, target: str, portal: str, deadline: float) -> None:
         result = self._node(target, "-o", "new", portal=portal, deadline=deadline)
@@ -221,9 +213,7 @@ class IscsiLinux:
     # Commands
 
     def _interface(self, *words: str, deadline: float) -> Result:
-        return self._host.run(
-            "iscsiadm", "-m", "iface", "-I", self._iface, *words, deadline=deadline
-        )
+        return self._host.run("iscsiadm", "-m", "iface", "-I", self._iface, *words, deadline=deadline)
 
     def _node(self, target: str, *words: str, portal: str = "", deadline: float) -> Result:
         where = ("-p", portal) if portal else ()
@@ -235,9 +225,7 @@ class IscsiLinux:
 
     def _accept(self, result: Result, what: str, *codes: int) -> None:
         if result.code not in (codes or (_OK,)):
-            code = (
-                ErrorCode.DEGRADED if result.code in (*_DAEMON, _NO_DRIVER) else ErrorCode.UNCERTAIN
-            )
+            code = ErrorCode.DEGRADED if result.code in (*_DAEMON, _NO_DRIVER) else ErrorCode.UNCERTAIN
             message = f"{what} failed: {_masked(result.told)}{_remedy(result.code)}"
             raise DriverError(code, message)
 

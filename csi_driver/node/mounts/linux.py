@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from csi_driver.node.host import Host
 
-_LOST = frozenset(
-    {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN}
-)
+_LOST = frozenset({errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN})
 _MAX_STACKED = 16
 
 
@@ -42,14 +40,12 @@ class LinuxMounter:
     def is_usable(self, path: str) -> bool:
         """See `Mounter.is_usable`."""
         try:
-            os.stat(path)
+            Path(path).stat()
         except OSError as error:
             return error.errno not in _LOST
         return True
 
-    def be_mounted(
-        self, device: str, path: str, *, fs_type: str, options: Sequence[str], deadline: float
-    ) -> None:
+    def be_mounted(self, device: str, path: str, *, fs_type: str, options: Sequence[str], deadline: float) -> None:
         """See `Mounter.be_mounted`."""
         chosen = ("-o", ",".join(options)) if options else ()
         result = self._host.run("mount", "-t", fs_type, *chosen, device, path, deadline=deadline)

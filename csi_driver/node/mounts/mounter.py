@@ -29,9 +29,7 @@ class Mounter(Protocol):
         """Whether the path can be looked at: false where a mount has lost its device."""
         ...
 
-    def be_mounted(
-        self, device: str, path: str, *, fs_type: str, options: Sequence[str], deadline: float
-    ) -> None:
+    def be_mounted(self, device: str, path: str, *, fs_type: str, options: Sequence[str], deadline: float) -> None:
         """Mount the filesystem on the device at the path, where nothing is mounted."""
         ...
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csi_driver.node.stats import device_number
@@ -30,7 +30,7 @@ def is_bound(mount: Mount, device: str) -> bool:
 
 
 def _name(device: str) -> str:
-    return os.path.basename(os.path.realpath(device))  # noqa: PTH119 - a device, not a Path
+    return Path(device).resolve().name
 
 
 def _may_be(mount: Mount, name: str) -> bool:
@@ -40,7 +40,7 @@ def _may_be(mount: Mount, name: str) -> bool:
 
 def _is_device(point: str, number: str) -> bool:
     try:
-        found = os.stat(point)
+        found = Path(point).stat()
     except OSError:  # a dead mount of something else of that name
         return False
     return stat.S_ISBLK(found.st_mode) and device_number(point) == number

@@ -114,9 +114,7 @@ def _iface_show(state: State, words: dict[str, str], _: object) -> int:
     if record is None:
         _complain(texts.NO_IFACE_FILE.format(name=words["iface"]))
         return texts.IDBM
-    print(
-        texts.IFACE_RECORD.format(name=words["iface"], initiator=record.get("initiator", "<empty>"))
-    )
+    print(texts.IFACE_RECORD.format(name=words["iface"], initiator=record.get("initiator", "<empty>")))
     return texts.OK
 
 
@@ -184,7 +182,7 @@ def _login(state: State, words: dict[str, str], _: object) -> int:
 
 
 def _log_in(state: State, node: dict[str, str]) -> int:
-    from iscsi import holder  # noqa: PLC0415 - most calls need none of it
+    from iscsi import holder
 
     if _in_use(state, node):
         _complain(texts.PRESENT.format(**node))
@@ -280,10 +278,7 @@ def _order(state: State, session: dict[str, Any], order: str) -> None:
 
 def _in_use(state: State, node: dict[str, str]) -> bool:
     wanted = (node["target"], node["portal"], node["iface"])
-    return any(
-        (session["target"], session["portal"], session["iface"]) == wanted
-        for session in state.sessions()
-    )
+    return any((session["target"], session["portal"], session["iface"]) == wanted for session in state.sessions())
 
 
 def _said(record: dict[str, Any]) -> dict[str, Any]:

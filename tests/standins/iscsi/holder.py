@@ -65,9 +65,7 @@ class Holder:
 
     def _log_in(self) -> list[dict[str, Any]]:
         address, _, port = self._node["portal"].rpartition(":")
-        self._connection = socket.create_connection(
-            (address.strip("[]"), int(port)), _CONNECT_SECONDS
-        )
+        self._connection = socket.create_connection((address.strip("[]"), int(port)), _CONNECT_SECONDS)
         self._pending = b""
         login = {
             "op": "login",
@@ -218,7 +216,7 @@ def spawn(state: State, node: dict[str, str], initiator: str) -> dict[str, Any]:
         status = 0
         try:
             run(state, node, initiator, write_end)
-        except BaseException:  # the last resort of a process of its own: tell, then end
+        except BaseException:  # noqa: BLE001 - the last resort of a process of its own: tell, then end
             traceback.print_exc()
             status = 1
         finally:

@@ -44,17 +44,11 @@ class State:
         """Write the interface record."""
         write(self.root / "ifaces" / name, record)
 
-    def nodes(
-        self, target: str, portal: str | None = None, iface: str | None = None
-    ) -> list[dict[str, str]]:
+    def nodes(self, target: str, portal: str | None = None, iface: str | None = None) -> list[dict[str, str]]:
         """The node records that match, in the order of their portals."""
         paths = sorted((self.root / "nodes" / target).glob("*"))
         records = [record for path in paths if (record := _read(path))]
-        return [
-            record
-            for record in records
-            if portal in (None, record["portal"]) and iface in (None, record["iface"])
-        ]
+        return [record for record in records if portal in (None, record["portal"]) and iface in (None, record["iface"])]
 
     def write_node(self, record: dict[str, str]) -> None:
         """Write a node record."""
@@ -100,7 +94,7 @@ class State:
 
     def forget_session(self, session: dict[str, Any]) -> None:
         """Take away a session's devices and files; call it with the lock held, and once."""
-        from iscsi import devices  # noqa: PLC0415 - most calls need none of it
+        from iscsi import devices
 
         for disk in session["disks"]:
             devices.release(disk["device"])

@@ -34,9 +34,7 @@ BAD_NAME = (
 )
 IFACE_NEW = "{name} updated.\nNew interface {name} added"
 IFACE_UPDATED = "{name} updated."
-NODE_NEW = (
-    "New iSCSI node [tcp:[hw=,ip=,net_if=,iscsi_if={iface}] {address},{port},-1 {target}] added"
-)
+NODE_NEW = "New iSCSI node [tcp:[hw=,ip=,net_if=,iscsi_if={iface}] {address},{port},-1 {target}] added"
 IN_USE = (
     "iscsiadm: This command will remove the record [iface: {iface}, target: {target}, portal: "
     "{address},{port}], but a session is using it. Logout session then rerun command to remove record."

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.node.filesystems import Content, Filesystems, Found
+from tests.unit.node.scripted import Scripted
+
+NEVER = math.inf
+EXT4 = "DEVNAME=/dev/sda\nTYPE=ext4\nUSAGE=filesystem\n"
+XFS = "DEVNAME=/dev/sda\nTYPE=xfs\nUSAGE=filesystem\n"
+CMP_XFS = "cmp -s --bytes=1 --ignore-initial=126:0 /dev/sda /dev/zero"
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> str:
+    """A file of 4 MiB: its size is asked of the kernel, all else of the script."""
+    path = tmp_path / "device"
+    with path.open("wb") as file:
+        file.truncate(4 << 20)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("out", "found"),
+    [
+        (EXT4, Found(Content.FILESYSTEM, "ext4")),
+        ("TYPE=btrfs\nUSAGE=filesystem\n", Found(Content.FILESYSTEM, "btrfs")),
+        ("TYPE=LVM2_member\nUSAGE=raid\n", Found(Content.OTHER, "LVM2_member")),
+        ("TYPE=crypto_LUKS\nUSAGE=crypto\n", Found(Content.OTHER, "crypto_LUKS")),
+        ("TYPE=swap\nUSAGE=other\n", Found(Content.OTHER, "swap")),
+        ("PTUUID=1\nPTTYPE=gpt\n", Found(Content.OTHER, "gpt")),
+        ("", Found(Content.OTHER, "unknown")),
+    ],
+)
+def test_what_blkid_recognises_is_named(out: str, found: Found) -> None:
+    """A partition table, a volume manager or an encrypted device is no filesystem."""
+    host = Scripted()
+    host.expect("blkid -p -o export /dev/sda", 0, out)
+    assert Filesystems(host).probe("/dev/sda", deadline=NEVER) == found
+
+
+@pytest.mark.parametrize(("code", "content"), [(0, Content.FILESYSTEM), (1, Content.UNFINISHED)])
+def test_an_unfinished_xfs_is_told_from_a_finished_one(code: int, content: Content) -> None:
+    """By the byte that mkfs.xfs clears last."""
+    host = Scripted()
+    host.expect("blkid -p -o export /dev/sda", 0, XFS)
+    host.expect(CMP_XFS, code)
+    assert Filesystems(host).probe("/dev/sda", deadline=NEVER) == Found(content, "xfs")
+
+
+@pytest.mark.parametrize("code", [1, 4, 8, 126, 127, -9])
+def test_any_other_exit_of_blkid_is_an_error(code: int) -> None:
+    """Never a reason to format: not an error, not ambivalence, not a signal."""
+    host = Scripted()
+    host.expect("blkid -p -o export /dev/sda", code)
+    with pytest.raises(DriverError, match="left as it is") as caught:
+        Filesystems(host).probe("/dev/sda", deadline=NEVER)
+    assert caught.value.code == ErrorCode.DENIED
+
+
+@pytest.mark.parametrize(
+    ("codes", "content"),
+    [([0, 0], Content.BLANK), ([1], Content.UNKNOWN), ([0, 1], Content.UNKNOWN)],
+)
+def test_blank_means_zeros_at_both_ends(device: str, codes: list[int], content: Content) -> None:
+    """What no tool recognises may still be data."""
+    host = Scripted()
+    host.expect(f"blkid -p -o export {device}", 2)
+    host.expect(f"wipefs --no-act --parsable {device}")
+    for code, offset in zip(codes, (0, 3 << 20), strict=False):
+        host.expect(f"cmp -s --bytes=1048576 --ignore-initial={offset}:0 {device} /dev/zero", code)
+    assert Filesystems(host).probe(device, deadline=NEVER).content is content
+    assert host.script == []
+
+
+@pytest.mark.parametrize(("code", "out"), [(1, ""), (0, "# offset,uuid,label,type\n0x438,,,ext4\n")])
+def test_wipefs_has_a_say_when_blkid_finds_nothing(device: str, code: int, out: str) -> None:
+    """Blkid says "nothing" for a device that cannot be read, too."""
+    host = Scripted()
+    host.expect(f"blkid -p -o export {device}", 2)
+    host.expect(f"wipefs --no-act --parsable {device}", code, out)
+    filesystems = Filesystems(host)
+    if code:
+        with pytest.raises(DriverError):
+            filesystems.probe(device, deadline=NEVER)
+    else:
+        assert filesystems.probe(device, deadline=NEVER).content is Content.OTHER
+
+
+def test_a_device_that_cannot_be_read_is_not_blank(device: str) -> None:
+    """Cmp tells trouble from difference."""
+    host = Scripted()
+    host.expect(f"blkid -p -o export {device}", 2)
+    host.expect(f"wipefs --no-act --parsable {device}")
+    line = f"cmp -s --bytes=1048576 --ignore-initial=0:0 {device} /dev/zero"
+    host.expect(line, 2, err="cmp: device: Input/output error")
+    with pytest.raises(DriverError, match="Input/output error"):
+        Filesystems(host).probe(device, deadline=NEVER)
+
+
+@pytest.mark.parametrize(
+    ("fs_type", "again", "line"),
+    [
+        ("ext4", False, "mkfs.ext4 -q -m 0 -E nodiscard /dev/sda"),
+        ("ext4", True, "mkfs.ext4 -q -m 0 -E nodiscard /dev/sda"),
+        ("xfs", False, "mkfs.xfs -q -K /dev/sda"),
+        ("xfs", True, "mkfs.xfs -q -K -f /dev/sda"),
+    ],
+)
+def test_force_is_used_only_over_our_own_interrupted_attempt(fs_type: str, *, again: bool, line: str) -> None:
+    """Without it mkfs.xfs itself refuses to overwrite."""
+    host = Scripted()
+    host.expect(line)
+    Filesystems(host).make("/dev/sda", fs_type, again=again, deadline=NEVER)
+    assert host.script == []
+
+
+def test_an_unknown_type_is_refused_by_name() -> None:
+    """The message lists what is allowed; no command runs."""
+    with pytest.raises(DriverError, match="'vfat' is not supported; use ext4 or xfs") as caught:
+        Filesystems(Scripted()).make("/dev/sda", "vfat", again=False, deadline=NEVER)
+    assert caught.value.code == ErrorCode.INVALID
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (0, None),
+        (1, None),
+        (2, None),
+        (3, None),
+        (4, ErrorCode.DENIED),
+        (5, ErrorCode.DENIED),
+        (12, ErrorCode.DENIED),
+        (8, ErrorCode.INTERNAL),
+        (16, ErrorCode.INTERNAL),
+        (32, ErrorCode.INTERNAL),
+        (-9, ErrorCode.INTERNAL),
+    ],
+)
+def test_every_exit_of_e2fsck_has_its_meaning(code: int, error: ErrorCode | None) -> None:
+    """Only what was put right may be mounted."""
+    host = Scripted()
+    host.expect("e2fsck -p /dev/sda", code)
+    filesystems = Filesystems(host)
+    if error is None:
+        filesystems.check("/dev/sda", "ext4", deadline=NEVER)
+        return
+    with pytest.raises(DriverError) as caught:
+        filesystems.check("/dev/sda", "ext4", deadline=NEVER)
+    assert caught.value.code == error
