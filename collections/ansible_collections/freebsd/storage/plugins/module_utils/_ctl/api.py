@@ -8,8 +8,12 @@ from __future__ import annotations
 
 
 def processes() -> list[str]:
-    """List every process with its arguments."""
-    return ["ps", "-axww", "-o", "pid=,args="]
+    """
+    List every process with its arguments, without headings.
+
+    FreeBSD's ps(1) takes all that follows an equals sign for a heading, so each column has its -o.
+    """
+    return ["ps", "-axww", "-o", "pid=", "-o", "args="]
 
 
 def ctld_flags() -> list[str]:

@@ -20,6 +20,8 @@ from ..command import Completed
 from ..errors import HostError
 from .model import DEFAULT_CONFIG, DEFAULT_MAX_LUNS, DEFAULT_MAX_PORTS, Daemon, Lun, Port
 
+SAID_LIMIT = 600  # characters of a command's words that are handed on
+
 _ELEMENT = re.compile(r'<(\w+)(?: id="(\d+)")?>([^<]*)</\1>')
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&"))
 _NO_DEVICE = "error opening /dev/cam/ctl: No such file or directory"
@@ -54,7 +56,7 @@ def sessions(text: str) -> frozenset[str]:
 
 
 def daemon(text: str) -> Optional[Daemon]:
-    """Return the ctld among the processes of `ps -o pid=,args=`; None if it does not run."""
+    """Return the ctld among the processes of `ps -o pid= -o args=`; None if it does not run."""
     for line in text.splitlines():
         pid, _, args = line.strip().partition(" ")
         words = args.split()
@@ -94,7 +96,8 @@ def failure(done: Completed) -> Optional[HostError]:
         return HostError("uncertain", f"{what} did not end within the time limit; its effect is unknown")
     if done.rc == 0:
         return None
-    said = " ".join((done.err or done.out).split()) or f"exit status {done.rc} without a word"
+    said = " ".join((done.err or done.out).split())[:SAID_LIMIT]
+    said = said or f"exit status {done.rc} without a word"
     if "ermission denied" in said or "not permitted" in said:
         return HostError("denied", f"{what}: {said}; log in as root, or set privilege for this host")
     if "not running?" in said or "Cannot 'reload' ctld" in said:

@@ -19,6 +19,8 @@ from ..command import Completed
 from ..errors import HostError
 from .model import Drift, Inventory, Parameters, Record, Volume
 
+SAID_LIMIT = 600  # characters of a command's words that are handed on
+
 _FOREIGN = "foreign_dataset"
 
 
@@ -230,7 +232,7 @@ def failure(done: Completed) -> Optional[HostError]:
         return HostError("uncertain", f"{what} did not end within the time limit; its effect is unknown")
     if done.rc == 0:
         return None
-    said = " ".join(done.err.split()) or f"exit status {done.rc} without a word"
+    said = " ".join(done.err.split())[:SAID_LIMIT] or f"exit status {done.rc} without a word"
     for pattern, code, remedy in _FAILURES:
         if re.search(pattern, said):
             return HostError(code, f"{said}; {remedy}" if remedy else said)

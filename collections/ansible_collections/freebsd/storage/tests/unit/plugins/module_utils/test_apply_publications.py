@@ -78,7 +78,7 @@ class Host:
         ctld = f" 900 /usr/sbin/ctld -f {self.conf}\n" if running else ""
         calls = [
             Call(READ, parent_text() + zfs),
-            Call("ps -axww -o pid=,args=", f"   1 /sbin/init\n{ctld} 901 ctld: 192.0.2.21 (ctld)\n"),
+            Call("ps -axww -o pid= -o args=", f"   1 /sbin/init\n{ctld} 901 ctld: 192.0.2.21 (ctld)\n"),
             Call("ctladm portlist -x", ports),
             Call("ctladm devlist -x", luns),
             LIMITS,
