@@ -27,6 +27,7 @@ class Step:
     seconds: float = 0.0
     commands: list[list[str]] = field(default_factory=list)
     note: str = ""
+    quiet: bool = False
 
 
 class Show:
@@ -70,7 +71,7 @@ class Show:
         self.console.print(line)
         if step.note:
             self.console.print(f"      [green]{step.note}")
-        for argv in step.commands:
+        for argv in () if step.quiet else step.commands:
             self.console.print(f"      [dim]# {_shorten(argv)}", markup=True, soft_wrap=True)
 
     def table(self) -> None:
