@@ -1,0 +1,106 @@
+"""
+What the gRPC surface needs from the driver's inside, in domain values only.
+
+All of it raises `DriverError`. `deadline` is a `time.monotonic()` value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
+    from csi_driver.storage.model import AccessMode, Capacity, Volume, VolumeCapability
+
+
+class VolumePage(Protocol):
+    """Some volumes, and the token that continues after them (empty: there are no more)."""
+
+    @property
+    def volumes(self) -> Sequence[Volume]:
+        """The volumes of this page."""
+        ...
+
+    @property
+    def next_token(self) -> str:
+        """Where the next page starts."""
+        ...
+
+
+class Volumes(Protocol):
+    """Volumes on the storage hosts, by the rules of CSI; `storage.volumes.VolumeService`."""
+
+    def create(
+        self,
+        name: str,
+        parameters: Mapping[str, str],
+        required_bytes: int,
+        limit_bytes: int,
+        capabilities: tuple[VolumeCapability, ...],
+        *,
+        deadline: float,
+    ) -> Volume:
+        """Make the volume, or return the one of that name if it is compatible."""
+        ...
+
+    def delete(self, volume_id: str, *, deadline: float) -> None:
+        """Destroy the volume; succeed if there is none."""
+        ...
+
+    def publish(
+        self,
+        volume_id: str,
+        node_id: str,
+        mode: AccessMode,
+        readonly: bool,  # noqa: FBT001 - a field of the request, in its order
+        *,
+        deadline: float,
+    ) -> Mapping[str, str]:
+        """Export the volume to the node; return what the node needs to find it."""
+        ...
+
+    def unpublish(self, volume_id: str, node_id: str | None, *, deadline: float) -> None:
+        """End the export to the node (None: to every node)."""
+        ...
+
+    def get(self, volume_id: str, *, deadline: float) -> Volume:
+        """Return the volume, or raise `NOT_FOUND`."""
+        ...
+
+    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> VolumePage:
+        """Return up to `max_entries` (0: all) volumes from the token on (empty: the first)."""
+        ...
+
+    def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
+        """Return the room there is for volumes with these parameters."""
+        ...
+
+
+class Node(Protocol):
+    """Volumes on this node; `node.service.NodeService`."""
+
+    def stage(self, request: StageRequest) -> None:
+        """Make the volume ready on this node."""
+        ...
+
+    def unstage(self, volume_id: str, staging_path: str) -> None:
+        """Undo `stage`."""
+        ...
+
+    def publish(self, request: PublishRequest) -> None:
+        """Show a staged volume at a path."""
+        ...
+
+    def unpublish(self, volume_id: str, target_path: str) -> None:
+        """Undo `publish`."""
+        ...
+
+    def stats(self, volume_id: str, volume_path: str) -> VolumeStats:
+        """Return how big and how full the volume is."""
+        ...
+
+    def info(self) -> NodeInfo:
+        """Return who this node is."""
+        ...
