@@ -74,9 +74,10 @@ class PropertyTable:
 
 
 @functools.cache
-def properties_of(release: Release) -> PropertyTable:
+def properties_of(release: Release, command: str = "zfs") -> PropertyTable:
+    """The table of ``zfs`` or of ``zpool``."""
     version = ".".join(map(str, release.zfs))
-    data = json.loads((_DATA / f"zfs-{version}.json").read_text(encoding="utf-8"))
+    data = json.loads((_DATA / f"{command}-{version}.json").read_text(encoding="utf-8"))
     properties = [_property(record) for record in data["properties"]]
     usage = [(entry[0], entry[1]) if entry else None for entry in data["usage"]]
     return PropertyTable(properties, usage)
