@@ -1,4 +1,9 @@
-"""A Linux node, put together from its parts."""
+"""
+A Linux node, put together from its parts.
+
+It needs the commands of open-iscsi (with iscsid running), util-linux, e2fsprogs, xfsprogs and
+diffutils, the host's /dev and /sys, and mounts that propagate to the host.
+"""
 
 from __future__ import annotations
 

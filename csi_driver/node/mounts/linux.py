@@ -49,12 +49,12 @@ class LinuxMounter:
         """See `Mounter.be_mounted`."""
         chosen = ("-o", ",".join(options)) if options else ()
         result = self._host.run("mount", "-t", fs_type, *chosen, device, path, deadline=deadline)
-        expect(result, f"mounting {device} at {path} as {fs_type}")
+        expect(result, f"mounting {device} at {path} as {fs_type}{_needs_root()}")
 
     def be_bound(self, source: str, path: str, *, readonly: bool, deadline: float) -> None:
         """See `Mounter.be_bound`."""
         result = self._host.run("mount", "--bind", source, path, deadline=deadline)
-        expect(result, f"binding {source} to {path}")
+        expect(result, f"binding {source} to {path}{_needs_root()}")
         if readonly:
             # Linux ignores `ro` when it binds; the second call changes this mount alone and keeps
             # its other flags (mount(8), "Bind mounts").
@@ -82,6 +82,11 @@ class LinuxMounter:
     def _count(self, path: str) -> int:
         point = _canonical(path)
         return sum(mount.point == point for mount in self.mounts())
+
+
+def _needs_root() -> str:
+    """Say why it cannot work where that is plain; mount(8) itself guesses at other reasons."""
+    return "" if os.geteuid() == 0 else " (which needs root)"
 
 
 def _canonical(path: str) -> str:

@@ -108,6 +108,9 @@ class Holder:
         self._state.write_session(self.session)
 
     def _add(self, lun: dict[str, Any]) -> None:
+        if lun["path"] is None:
+            print(f"LUN {lun['lun']} of session {self.session['sid']} has no medium: no disk", flush=True)
+            return
         name = self._state.free_name()
         directory = self._state.root / "sys" / "block" / name / "device"
         directory.mkdir(parents=True)
@@ -169,7 +172,7 @@ class Holder:
             if order == "logout":
                 self.end()
             elif order == "rescan" and self._connection is not None:
-                luns = self._ask({"op": "rescan"})["luns"]
+                luns = self._ask({"op": "rescan"}).get("luns", [])
                 with self._state.locked():
                     self._take(luns)
             client.sendall(b"done")
