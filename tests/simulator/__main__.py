@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     start.add_argument("--ssh", choices=CHOICES, default="auto")
     start.add_argument("--pool", action="append", metavar="NAME=SIZE", help="default tank=100G")
     start.add_argument("--login", default="root", help="who the SSH user is on the simulated host")
-    start.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=None, help="clients compiled from C")
+    start.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=None, help="clients in C")
     start.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     for verb in (start, verbs.add_parser("stop"), verbs.add_parser("status")):
         verb.add_argument("--root", type=Path, required=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ class Accounting:
         """Blocks only snapshots hold: each version of a block counts where it ends."""
         chain = [self._storage.block_map(snapshot.guid) for snapshot in dataset.snapshots]
         chain.append(self._storage.block_map(dataset.guid))
-        return sum(differing(older, newer, origin) for older, newer in zip(chain, chain[1:], strict=False))
+        return sum(differing(older, newer, origin) for older, newer in itertools.pairwise(chain))
 
     def snapshot_used(self, dataset: Dataset, snapshot: Snapshot) -> int:
         """Blocks that only this one snapshot holds."""
@@ -86,7 +87,7 @@ class Accounting:
         return floor(dataset) + self._storage.snapshot_bytes(dataset, snapshot)
 
     def written_since(self, dataset: Dataset, snapshot: Snapshot | None) -> int:
-        """The ``written`` property: of the dataset (None) since its newest snapshot, of a snapshot since the one before."""
+        """The ``written`` property: of a snapshot since the one before, of the dataset (None) since its newest."""
         if dataset.kind != VOLUME:
             return self._storage.content_bytes(dataset) if not dataset.snapshots else 0
         if snapshot is None:
@@ -143,7 +144,7 @@ def floor(dataset: Dataset) -> int:
 
 
 def volume_reservation(volsize: int, volblocksize: int, copies: int = 1) -> int:
-    """zvol_volsize_to_reservation: volsize plus the indirect blocks of a completely written volume (mirror or single disk)."""
+    """zvol_volsize_to_reservation: the size plus the indirect blocks of a completely written volume on plain disks."""
     blocks = volsize // volblocksize
     metadata = 7
     while blocks > 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = 16384
+_CHUNK = 1 << 20
 
 BlockMap = dict[int, int]
 """Block number to a hash of its content; holes and blocks of zeros are absent."""
@@ -81,20 +82,16 @@ def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
 
 
 def copy_sparse(source: Path, target: Path) -> None:
-    """Make ``target``'s content equal to ``source``'s, holes kept; an existing target keeps its inode (loop devices)."""
+    """Make ``target``'s content that of ``source``, holes kept; an existing target keeps its inode (loop devices)."""
     size = source.stat().st_size
-    with source.open("rb") as reader, open(os.open(target, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as writer:
+    target.touch(0o640)
+    with source.open("rb") as reader, target.open("r+b") as writer:
         writer.truncate(0)
         writer.truncate(size)
         for start, end in _extents(reader.fileno()):
-            reader.seek(start)
-            writer.seek(start)
-            while start < end:
-                chunk = reader.read(min(1 << 20, end - start))
-                if not chunk:
-                    break
-                _write_without_zeros(writer.fileno(), chunk, start)
-                start += len(chunk)
+            for offset in range(start, end, _CHUNK):
+                chunk = os.pread(reader.fileno(), min(_CHUNK, end - offset), offset)
+                _write_without_zeros(writer.fileno(), chunk, offset)
 
 
 def _write_without_zeros(descriptor: int, chunk: bytes, offset: int) -> None:

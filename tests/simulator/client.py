@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import sys
+from pathlib import Path
 
 NAMES = ("LC_ALL=", "LANG=", "TZ=", "SSH_CONNECTION=", "FREEBSD_SIMULATOR_")
 
@@ -11,7 +12,7 @@ NAMES = ("LC_ALL=", "LANG=", "TZ=", "SSH_CONNECTION=", "FREEBSD_SIMULATOR_")
 def request(argv: list[str]) -> bytes:
     """The request as ``client.c`` describes it."""
     environment = [f"{name}={value}" for name, value in os.environ.items()]
-    fields = [str(os.getpid()), str(os.getppid()), str(len(argv)), *argv, os.getcwd()]
+    fields = [str(os.getpid()), str(os.getppid()), str(len(argv)), *argv, str(Path.cwd())]
     fields += [line for line in environment if line.startswith(NAMES)]
     body = b"".join(os.fsencode(field) + b"\0" for field in fields)
     return struct.pack("!I", len(body)) + body

@@ -17,10 +17,41 @@ _SOURCE = Path(__file__).with_name("client.c")
 _FALLBACK = Path(__file__).with_name("client.py")
 _PYTHON_NAMES = ("python3", "python3.11")
 GUARDED = (
-    "camcontrol chflags diskinfo fsck_ffs fstyp geom gmultipath gpart growfs iscsictl iscsid jail kldload kldunload"
-    " mdconfig mdo mount mount_nfs mountd newfs nfsd nvmecontrol pkg pw reboot service showmount shutdown sysrc umount"
-    " zdb zfs zpool ctld ctladm"
-).split()
+    "camcontrol",
+    "ctladm",
+    "ctld",
+    "diskinfo",
+    "fsck_ffs",
+    "fstyp",
+    "geom",
+    "gmultipath",
+    "gpart",
+    "growfs",
+    "iscsictl",
+    "iscsid",
+    "jail",
+    "kldload",
+    "kldunload",
+    "mdconfig",
+    "mdo",
+    "mount",
+    "mount_nfs",
+    "mountd",
+    "newfs",
+    "nfsd",
+    "nvmecontrol",
+    "pkg",
+    "pw",
+    "reboot",
+    "service",
+    "showmount",
+    "shutdown",
+    "sysrc",
+    "umount",
+    "zdb",
+    "zfs",
+    "zpool",
+)
 """Commands that must never fall through to the machine's own: where nobody simulates them, they fail loudly."""
 
 
@@ -49,7 +80,7 @@ def _install_client(machine: Machine, target: Path, client: Path | None) -> None
 
 
 def compile_client() -> Path | None:
-    """The compiled client from a cache outside the tree, compiled first when needed; None without a working compiler."""
+    """The compiled client from a cache outside the tree; None without a working compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None

@@ -23,7 +23,11 @@ _HANG_SECONDS = 3600.0
 
 
 class Daemon:
-    """Serves ``machine`` until ``stop``. The process's working directory must be the machine's root (short socket paths)."""
+    """
+    Serves ``machine`` until ``stop``.
+
+    The process's working directory must be the machine's root: paths of Unix sockets are short.
+    """
 
     def __init__(self, machine: Machine, ssh: SshServer | None) -> None:
         self.machine = machine
@@ -39,6 +43,7 @@ class Daemon:
             "reboot": self._reboot,
             "cut": self._cut_all,
             "clock": self._clock,
+            "pool": self._pool,
             "run": self._run,
             "shutdown": self._shutdown,
         }
@@ -166,6 +171,15 @@ class Daemon:
 
     def _clock(self, request: Mapping[str, Json]) -> dict[str, Json]:
         self.machine.clock_offset = float(str(request["offset"]))
+        return {}
+
+    def _pool(self, request: Mapping[str, Json]) -> dict[str, Json]:
+        """Export or import a pool (``imported``), or make it ``health`` DEGRADED or ONLINE."""
+        with self.machine.lock:
+            pool = self.machine.storage.tree.pools[str(request["name"])]
+            pool.health = str(request.get("health", pool.health))
+            if "imported" in request:
+                self.machine.storage.set_imported(pool.name, imported=bool(request["imported"]))
         return {}
 
     def _run(self, request: Mapping[str, Json]) -> dict[str, Json]:

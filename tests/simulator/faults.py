@@ -11,7 +11,8 @@ from tests.simulator.registry import Json
 
 @dataclass
 class Fault:
-    """Fires at ``point`` on its ``nth`` match, ``times`` times; ``times`` 0 means for ever.
+    """
+    Fires at ``point`` on its ``nth`` match, ``times`` times; ``times`` 0 means for ever.
 
     ``match`` holds what the point's attributes must be: equal for most, contained in the joined argv for ``match``.
     ``extra`` is the rest of the request, for whoever acts on it.
@@ -28,6 +29,15 @@ class Fault:
 
     def applies(self, point: str, attributes: Mapping[str, str]) -> bool:
         return point == self.point and all(_equals(key, value, attributes) for key, value in self.match.items())
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "point": self.point,
+            "action": self.action,
+            "match": self.match,
+            "seen": self.seen,
+            "fired": self.fired,
+        }
 
     @property
     def spent(self) -> bool:
@@ -52,7 +62,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def arm(self, request: Mapping[str, Json]) -> None:
-        """Arm from a control request such as ``{"command": "zfs", "match": "create", "when": "after", "action": "cut"}``."""
+        """Arm from a control request; its keys are those of the package's documentation."""
         fault = Fault(
             point=str(request.get("point", "command")),
             action=str(request["action"]),
@@ -82,7 +92,7 @@ class Faults:
 
     def observe(self) -> list[Json]:
         with self._lock:
-            return [{"point": f.point, "action": f.action, "match": f.match, "seen": f.seen, "fired": f.fired} for f in self._armed]
+            return [fault.as_json() for fault in self._armed]
 
 
 def _number(value: Json) -> int:

@@ -28,7 +28,8 @@ class SimulatorError(Exception):
 
 
 class SimulatedHost:
-    """One simulated FreeBSD storage host below ``root``, reached by SSH as ``info`` describes.
+    """
+    One simulated FreeBSD storage host below ``root``, reached by SSH as ``info`` describes.
 
     Use as a context manager, or with ``start`` and ``stop``. ``stop`` keeps the directory; a later ``start`` finds its state.
     """

@@ -18,7 +18,8 @@ _Kind = TypeVar("_Kind", bound=Part)
 
 
 class Machine:
-    """State of one simulated host below ``root``.
+    """
+    State of one simulated host below ``root``.
 
     Whoever changes state holds ``lock``. Handlers registered as exclusive have it already.
     """

@@ -72,7 +72,8 @@ class Command:
 
 
 class Part:
-    """A piece of the host's state beside ZFS (the kernel's CTL tables, services …). One instance per machine.
+    """
+    A piece of the host's state beside ZFS (the kernel's CTL tables, services …). One instance per machine.
 
     Get it with ``machine.part(Kind)``. All methods are called with the machine's lock held, except where said.
     """
@@ -106,7 +107,8 @@ _PartType = TypeVar("_PartType", bound=type[Part])
 
 
 def command(*names: str, exclusive: bool = True) -> Callable[[Handler], Handler]:
-    """Register a handler under one or several command names.
+    """
+    Register a handler under one or several command names.
 
     Exclusive handlers run under the machine's lock. One that waits or streams says ``exclusive=False`` and takes
     ``machine.lock`` itself around each change of state.
@@ -138,7 +140,8 @@ class BadOption(Exception):
 
 
 def options(args: list[str], accepted: str, *, modelled: str | None = None) -> tuple[list[tuple[str, str]], list[str]]:
-    """Parse as FreeBSD's getopt(3) does: stops at the first operand, flags may be joined (``-Hp``).
+    """
+    Parse as FreeBSD's getopt(3) does: stops at the first operand, flags may be joined (``-Hp``).
 
     ``accepted`` is the real command's option string; an option in it but not in ``modelled`` raises Unmodelled, one that
     is in neither raises BadOption. Returned option names carry no dash.

@@ -44,7 +44,8 @@ class Snapshot:
 
 @dataclass
 class Dataset:
-    """A filesystem or volume. ``local`` and ``received`` hold property values in stored form (numbers in decimal).
+    """
+    A filesystem or volume. ``local`` and ``received`` hold property values in stored form (numbers in decimal).
 
     ``snapshots`` are oldest first. ``origin`` is the GUID of the snapshot this is a clone of, 0 for none. ``resume`` describes
     a partially received stream. ``key_loaded`` matters for encryption roots only. ``permissions`` is what zfs allow recorded.

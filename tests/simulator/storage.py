@@ -185,7 +185,8 @@ class Storage:
     # -- volumes in use --------------------------------------------------------------------------------------------
 
     def open_volume(self, path: str, holder: str) -> Path:
-        """Mark the volume behind ``/dev/zvol/NAME`` as open by ``holder`` and return its sparse file.
+        """
+        Mark the volume behind ``/dev/zvol/NAME`` as open by ``holder`` and return its sparse file.
 
         Raises FileNotFoundError when there is no such device node.
         """
@@ -310,7 +311,7 @@ def _describe(dataset: Dataset, holders: list[str]) -> Json:
         "received": dict(dataset.received),
         "origin": str(dataset.origin) if dataset.origin else None,
         "snapshots": snapshots,
-        "open_by": list(holders),
+        "open_by": [*holders],
     }
 
 

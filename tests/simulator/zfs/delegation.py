@@ -15,8 +15,7 @@ _HEADINGS = {
     "both": "Local+Descendent permissions",
 }
 _COMMANDS = frozenset(
-    "allow bookmark change-key clone create destroy diff hold load-key mount promote receive release rename rollback"
-    " send share snapshot groupquota groupused userprop userquota userused".split()
+    ["allow", "bookmark", "change-key", "clone", "create", "destroy", "diff", "hold", "load-key", "mount", "promote", "receive", "release", "rename", "rollback", "send", "share", "snapshot", "groupquota", "groupused", "userprop", "userquota", "userused"]
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulator.registry import Unmodelled
 from tests.simulator.zfs import selection, values
+from tests.simulator.zfs.properties import Property
 
 if TYPE_CHECKING:
     from tests.simulator.zfs.getting import Row
@@ -54,7 +55,7 @@ def _entry(session: Session, handle: Handle, options: JsonOptions) -> dict[str, 
     return entry
 
 
-def _prop(session: Session, name: str) -> selection.Property:
+def _prop(session: Session, name: str) -> Property:
     prop = session.table.find(name)
     assert prop is not None
     return prop

@@ -28,7 +28,8 @@ _UNMODELLED = ("sharenfs", "sharesmb", "jailed", "mlslabel", "special_small_bloc
 def valid_properties(
     table: PropertyTable, kind: str, given: dict[str, str], prefix: str, existing: Dataset | None = None
 ) -> dict[str, str]:
-    """Stored forms of ``given`` for a dataset of ``kind``; ``existing`` is None while it is being created.
+    """
+    Stored forms of ``given`` for a dataset of ``kind``; ``existing`` is None while it is being created.
 
     Raises ZfsError with ``prefix: reason``.
     """

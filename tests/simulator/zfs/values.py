@@ -60,7 +60,7 @@ def get_value(session: Session, handle: Handle, prop: Property, *, literal: bool
 _STORED = "stored"
 
 
-def _special(session: Session, handle: Handle, prop: Property, *, literal: bool) -> Value | None | str:
+def _special(session: Session, handle: Handle, prop: Property, *, literal: bool) -> Value | str | None:
     name = prop.name
     if name in ("creation", "snapshots_changed"):
         return _date(handle, name, literal=literal)
