@@ -37,9 +37,7 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
     }
 
 
-def publication_noun(
-    owner: str, uuid: str, record: Record, *, predicted: bool = False
-) -> dict[str, object]:
+def publication_noun(owner: str, uuid: str, record: Record, *, predicted: bool = False) -> dict[str, object]:
     """Return a publication as it is reported. Its target is a secret."""
     return {
         "volume": uuid,

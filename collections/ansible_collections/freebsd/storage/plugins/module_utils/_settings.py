@@ -17,6 +17,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Callable
 
 from .errors import HostError
@@ -31,10 +32,9 @@ _LONGEST_PAUSE = 0.05
 
 def parents(settings_dir: str) -> Mapping[str, str]:
     """Return the GUID of each parent dataset that is registered; raise `HostError` without one."""
-    path = os.path.join(settings_dir, PARENTS)
+    path = Path(settings_dir, PARENTS)
     try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        data: object = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise HostError("degraded", f"{path}: {error.strerror}; {REMEDY}") from error
     except ValueError as error:
@@ -48,7 +48,7 @@ def check_parent(settings_dir: str, parent: str, guid: str) -> None:
     """Raise `HostError` unless the dataset that was read is the one registered under this name."""
     expected = parents(settings_dir).get(parent)
     if expected is None:
-        path = os.path.join(settings_dir, PARENTS)
+        path = Path(settings_dir, PARENTS)
         raise HostError("degraded", f"{parent} is not registered in {path}; {REMEDY}")
     if expected != guid:
         raise HostError(
@@ -74,7 +74,7 @@ def locked(
     The lock belongs to the open file: a command that inherits the descriptor keeps it until it ends,
     so that a killed run and its successor do not work at the same time.
     """
-    path = os.path.join(settings_dir, LOCK)
+    path = Path(settings_dir, LOCK)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -88,7 +88,7 @@ def locked(
 
 def _wait_for(
     descriptor: int,
-    path: str,
+    path: Path,
     timeout: float,
     now: Callable[[], float],
     sleep: Callable[[float], None],

@@ -104,8 +104,8 @@ class Publish(NamedTuple):
 
     volume: Volume
     record: Record
+    stale: tuple[str, ...]
     new: bool
-    stale: tuple[str, ...] = ()
 
 
 class Unpublish(NamedTuple):

@@ -118,9 +118,11 @@ class SystemCommands:
         self._environment = dict(os.environ, LC_ALL="C")
 
     def remaining(self) -> float:
+        """Return the seconds until the deadline."""
         return self._deadline - time.monotonic()
 
     def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+        """Start a command in the C locale, without a standard input unless one is given."""
         command = tuple(argv)
         try:
             popen = subprocess.Popen(
@@ -137,9 +139,11 @@ class SystemCommands:
         return _Process(command, popen, None if stdin is None else stdin.encode(), self._deadline)
 
     def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+        """Run a command to its end."""
         return self.start(argv, stdin).wait()
 
     def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
+        """Run independent commands side by side, so many at once as the width allows."""
         done: list[Completed] = []
         running: deque[Running] = deque()
         for argv in argvs:
@@ -149,14 +153,12 @@ class SystemCommands:
         done.extend(process.wait() for process in running)
         return done
 
-    def _start_when_possible(
-        self, argv: Sequence[str], running: deque[Running], done: list[Completed]
-    ) -> Running:
+    def _start_when_possible(self, argv: Sequence[str], running: deque[Running], done: list[Completed]) -> Running:
         """Start a command; while the system has no room for a process, wait for one of ours to end."""
         while True:
             try:
                 return self.start(argv)
-            except HostError as error:
+            except HostError as error:  # noqa: PERF203 - a process is started anyway
                 cause = error.__cause__
                 if not (running and isinstance(cause, OSError) and cause.errno == errno.EAGAIN):
                     return _Unstarted(tuple(argv), error)

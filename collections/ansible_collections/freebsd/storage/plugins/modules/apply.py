@@ -2,6 +2,7 @@
 # Copyright (c) 2026 the freebsd.storage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: EXE001 - Ansible reads the first line, nobody runs the file
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ module: apply
 short_description: Bring a batch of volumes and publications about on a FreeBSD storage host
 version_added: 0.1.0
 description:
-  - Makes, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once and each with a result of its own.
-  - All items share one lock, one read of ZFS and of the CAM target layer, one change of C(ctl.conf), one reload of
-    C(ctld) and one verification. One bad item never fails the others.
+  - Makes, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once, each with a result of its own.
+  - All items share one lock, one read of ZFS and of the CAM target layer, one change of C(ctl.conf), one reload
+    of C(ctld) and one verification. One bad item never fails the others.
   - What has to be remembered is kept in ZFS user properties of the volumes. The owner's block in C(ctl.conf) is made
     from them; everything outside of that block is left alone.
   - A volume is reachable only while it is published, and then only by the node it is published to.
@@ -237,7 +238,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = apply(module.params, check_mode=module.check_mode, diff=module._diff)
+        result = apply(module.params, check_mode=module.check_mode, diff=module._diff)  # noqa: SLF001 - Ansible offers no other way
     except HostError as error:
         module.fail_json(msg=error.msg, error=error.as_dict(), invocation={})
     module.exit_json(**result, invocation={})

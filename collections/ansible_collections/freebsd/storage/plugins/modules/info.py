@@ -2,6 +2,7 @@
 # Copyright (c) 2026 the freebsd.storage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: EXE001 - Ansible reads the first line, nobody runs the file
 
 from __future__ import annotations
 

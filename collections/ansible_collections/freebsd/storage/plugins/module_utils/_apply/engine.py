@@ -64,9 +64,7 @@ class SystemChooser:
 class Engine:
     """Works on one host for one owner."""
 
-    def __init__(
-        self, request: Request, commands: Commands, ctl: CtlHost, choose: Optional[Chooser] = None
-    ) -> None:
+    def __init__(self, request: Request, commands: Commands, ctl: CtlHost, choose: Optional[Chooser] = None) -> None:
         self._request = request
         self._commands = commands
         self._ctl = ctl
@@ -120,9 +118,7 @@ class Engine:
         return waiting
 
     def _read(self, items: Sequence[Item]) -> Facts:
-        exporting = any(
-            isinstance(item.wish, (PublicationWanted, PublicationUnwanted)) for item in items
-        )
+        exporting = any(isinstance(item.wish, (PublicationWanted, PublicationUnwanted)) for item in items)
         return read_facts(
             self._commands,
             self._ctl if exporting else None,
@@ -131,9 +127,7 @@ class Engine:
             settings_dir=self._request.settings_dir,
         )
 
-    def _plan(
-        self, facts: Facts, items: Sequence[Item]
-    ) -> tuple[list[Planned], Facts, list[Item]]:
+    def _plan(self, facts: Facts, items: Sequence[Item]) -> tuple[list[Planned], Facts, list[Item]]:
         planned: list[Planned] = []
         for position, item in enumerate(items):
             try:

@@ -65,22 +65,21 @@ def of(each: Planned, doing: Round, owner: str) -> Outcome:
     index = each.item.number
     changed = index in doing.changed
     try:
-        volume, changed = _made(each, doing, changed)
+        volume = _made(each, doing)
     except HostError as error:
         return Outcome(each.item, changed, before=_before(each, owner), error=error)
     noun = _after(each, owner, volume)
     return Outcome(each.item, changed, noun, _before(each, owner))
 
 
-def _made(each: Planned, doing: Round, changed: bool) -> tuple[Optional[Volume], bool]:
-    """Return the volume as it was read back, or raise the item's error."""
+def _made(each: Planned, doing: Round) -> Optional[Volume]:
+    """Return the volume as it was planned or, if it is new, read back; or raise the item's error."""
     planned, wish = each.plan.volume, each.item.wish
     error = doing.errors.get(each.item.number)
-    creating = planned is not None and planned.maker is not None and isinstance(wish, VolumeWanted)
-    if planned is None or not isinstance(wish, VolumeWanted) or not creating:
+    if planned is None or planned.maker is None or not isinstance(wish, VolumeWanted):
         if error is not None:
             raise error
-        return planned, changed
+        return planned
     if error is not None and error.code != "foreign_name":
         raise error
     found = doing.made.get(planned.dataset)
@@ -89,10 +88,10 @@ def _made(each: Planned, doing: Round, changed: bool) -> tuple[Optional[Volume],
     if found is None or found.name != wish.name:
         raise zfs_plan.foreign_name(planned.dataset, doing.owner)
     zfs_plan.check_same(found, wish)
-    return found, changed
+    return found
 
 
-def _after(each: Planned, owner: str, volume: Optional[Volume], predicted: bool = False) -> Noun:
+def _after(each: Planned, owner: str, volume: Optional[Volume], *, predicted: bool = False) -> Noun:
     wish = each.item.wish
     if isinstance(wish, VolumeWanted) and volume is not None:
         return _nouns.volume_noun(owner, volume, predicted=predicted and volume.maker is not None)
@@ -118,10 +117,7 @@ def _before(each: Planned, owner: str) -> Noun:
 def _ended(each: Planned, owner: str, volume: Volume) -> Noun:
     """Return the publication that ends, or all of them under one head where there are several."""
     records: list[Record] = [
-        record
-        for step in each.plan.steps
-        if isinstance(step, Unpublish)
-        for record in step.records
+        record for step in each.plan.steps if isinstance(step, Unpublish) for record in step.records
     ]
     nouns = [_nouns.publication_noun(owner, volume.uuid, record) for record in records]
     if len(nouns) == 1:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import AbstractSet
+from collections.abc import Set as AbstractSet
 
 from .model import Export, Kernel, Lun, Port
 
@@ -24,10 +24,11 @@ def lingering(targets: AbstractSet[str], luns: AbstractSet[str], kernel: Kernel)
     """Return the targets and LUNs that should be gone and are not."""
     ports = {port.target for port in kernel.ports}
     names = {lun.name for lun in kernel.luns}
-    found = {target: "its port is still there" for target in targets & ports}
-    found.update({target: "a session is still there" for target in targets & kernel.sessions})
-    found.update({name: "the LUN is still there" for name in luns & names})
-    return found
+    return {
+        **dict.fromkeys(targets & ports, "its port is still there"),
+        **dict.fromkeys(targets & kernel.sessions, "a session is still there"),
+        **dict.fromkeys(luns & names, "the LUN is still there"),
+    }
 
 
 def vanished(before: Kernel, after: Kernel, prefix: str) -> tuple[str, ...]:
@@ -47,8 +48,10 @@ def _problem(export: Export, ports: Mapping[str, Port], luns: Mapping[int, Lun])
     if not port.online:
         return "its port is offline"
     lun = luns.get(port.luns.get(0, -1))
-    if lun is None:
-        return "its port has no LUN 0"
+    return "its port has no LUN 0" if lun is None else _lun_problem(export, lun)
+
+
+def _lun_problem(export: Export, lun: Lun) -> str:
     if lun.name != export.lun:
         return f"its port leads to the LUN {lun.name!a}"
     if lun.path != export.path:

@@ -55,9 +55,7 @@ class _Judge:
         return culprits(suspects, accepted)
 
 
-def choose(
-    text: str, owner: str, exports: Sequence[Export], additions: frozenset[str], trial: Trial
-) -> Choice:
+def choose(text: str, owner: str, exports: Sequence[Export], additions: frozenset[str], trial: Trial) -> Choice:
     """
     Return the configuration `text` with as many of the exports as ctld takes.
 
@@ -103,9 +101,7 @@ def _blame(judge: _Judge, exports: Sequence[Export], additions: frozenset[str]) 
     return [*bad_old, *judge.culprits(new, good_old)]
 
 
-def _split(
-    reasons: dict[str, str], additions: frozenset[str]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _split(reasons: dict[str, str], additions: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
     new = {target: reason for target, reason in reasons.items() if target in additions}
     old = {target: reason for target, reason in reasons.items() if target not in additions}
     return new, old

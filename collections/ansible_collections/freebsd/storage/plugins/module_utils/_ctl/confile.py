@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import HostError
@@ -32,9 +32,9 @@ class ConfFile(NamedTuple):
 
 def read(path: str) -> ConfFile:
     """Read the configuration."""
-    real = os.path.realpath(path)
     try:
-        data = _content(real)
+        real = Path(path).resolve()
+        data = real.read_bytes()
     except FileNotFoundError:
         raise HostError("degraded", f"{path} does not exist; run the role storage_host") from None
     except PermissionError:
@@ -43,7 +43,7 @@ def read(path: str) -> ConfFile:
         ) from None
     except OSError as error:
         raise HostError("degraded", f"{path}: {error.strerror}") from error
-    return ConfFile(real, data.decode("utf-8", "surrogateescape"), _digest(data))
+    return ConfFile(str(real), data.decode("utf-8", "surrogateescape"), _digest(data))
 
 
 def stage(conf: ConfFile, text: str) -> None:
@@ -64,11 +64,12 @@ def swap(conf: ConfFile) -> bool:
     Return False, with nothing changed, if somebody has edited the configuration since it was read.
     """
     try:
-        _flush_as(conf.staged, os.stat(conf.path))
-        if _digest(_content(conf.path)) != conf.digest:
+        path = Path(conf.path)
+        _flush_as(conf.staged, path.stat())
+        if _digest(path.read_bytes()) != conf.digest:
             return False
-        os.rename(conf.staged, conf.path)
-        _flush_directory(os.path.dirname(conf.path))
+        Path(conf.staged).rename(path)
+        _flush_directory(path.parent)
     except OSError as error:
         raise _unwritable(conf.path, error) from error
     return True
@@ -76,8 +77,7 @@ def swap(conf: ConfFile) -> bool:
 
 def discard(conf: ConfFile) -> None:
     """Remove the staged version, if there is one."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(conf.staged)
+    Path(conf.staged).unlink(missing_ok=True)
 
 
 def _flush_as(path: str, like: os.stat_result) -> None:
@@ -92,17 +92,12 @@ def _flush_as(path: str, like: os.stat_result) -> None:
         os.close(descriptor)
 
 
-def _flush_directory(path: str) -> None:
+def _flush_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def _digest(data: bytes) -> str:

@@ -147,9 +147,7 @@ class LocalCtl:
         for each in done:
             _check(each)
         sessions = parse.sessions(done[2].out) if pending.gone else frozenset()
-        return before._replace(
-            ports=parse.ports(done[0].out), luns=parse.luns(done[1].out), sessions=sessions
-        )
+        return before._replace(ports=parse.ports(done[0].out), luns=parse.luns(done[1].out), sessions=sessions)
 
     def _take_back(self, wanted: Wanted, before: Kernel, failed: frozenset[str]) -> None:
         """
@@ -158,9 +156,7 @@ class LocalCtl:
         Where even that fails, they go with the next change: their records are withdrawn.
         """
         rest = tuple(export for export in wanted.exports if export.target not in failed)
-        without = wanted._replace(
-            exports=rest, additions=wanted.additions - failed, confirm=frozenset(), gone=failed
-        )
+        without = wanted._replace(exports=rest, additions=wanted.additions - failed, confirm=frozenset(), gone=failed)
         complaint = self._complaint
         try:
             _choice, swapped = self._install(before.daemon.config, without)

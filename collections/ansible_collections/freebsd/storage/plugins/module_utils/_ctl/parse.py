@@ -76,10 +76,10 @@ def flags(text: str) -> Daemon:
 
 def limits(done: Completed) -> tuple[int, int]:
     """Return how many ports and LUNs the kernel holds; its defaults where it does not say."""
-    lines = done.out.split()
-    if done.rc != 0 or len(lines) != 2 or not all(line.isdigit() for line in lines):
+    said = re.fullmatch(r"(\d+)\s+(\d+)\s*", done.out)
+    if done.rc != 0 or said is None:
         return DEFAULT_MAX_PORTS, DEFAULT_MAX_LUNS
-    return int(lines[0]), int(lines[1])
+    return int(said[1]), int(said[2])
 
 
 def no_module(done: Completed) -> bool:
@@ -107,7 +107,7 @@ def failure(done: Completed) -> Optional[HostError]:
 
 def objections(done: Completed) -> list[str]:
     """Return what `ctld -t` has against a configuration; nothing if it takes it."""
-    lines = [line[6:] if line.startswith("ctld: ") else line for line in done.err.splitlines()]
+    lines = [line.removeprefix("ctld: ") for line in done.err.splitlines()]
     serious = [line.strip() for line in lines if line.strip() and not _WARNINGS.search(line)]
     if done.rc != 0:
         spoken = [line for line in serious if line != "configuration error; exiting"]

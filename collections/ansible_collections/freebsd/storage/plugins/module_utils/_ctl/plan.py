@@ -52,13 +52,13 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
     record = volume.record_of(want.node)
     if record is not None and not record.leaving:
         _check_same(volume, record, want)
-        step = Publish(volume, record, False, strays_of(facts, volume.uuid, volume.records))
+        step = Publish(volume, record, strays_of(facts, volume.uuid, volume.records), new=False)
         return Plan(facts, (step,), volume, record, depends=facts.makers.get((volume.uuid, want.node)))
     _check_alone(volume, want)
     _check_room(facts, volume)
     record = _record(want, choose.token())
     published = volume.with_record(record)
-    step = Publish(published, record, True, strays_of(facts, volume.uuid, published.records))
+    step = Publish(published, record, strays_of(facts, volume.uuid, published.records), new=True)
     facts = facts.with_volume(published).with_maker(volume.uuid, want.node, item)
     return Plan(facts, (step,), published, record)
 
@@ -175,8 +175,7 @@ def _check_alone(volume: Volume, want: PublicationWanted) -> None:
             continue
         raise HostError(
             "published_elsewhere",
-            f"volume {volume.uuid} is published to {other.node} as {other.mode}: {why}; "
-            "unpublish it there first",
+            f"volume {volume.uuid} is published to {other.node} as {other.mode}: {why}; unpublish it there first",
             option="node",
             expected=want.node,
             actual=other.node,

@@ -26,7 +26,7 @@ class PrivilegedCtl:
     def observe(self) -> Kernel:
         raise self._refusal()
 
-    def converge(self, wanted: Wanted, before: Kernel) -> Settled:
+    def converge(self, wanted: Wanted, before: Kernel) -> Settled:  # noqa: ARG002 - the seam's
         raise self._refusal()
 
     def _refusal(self) -> HostError:

@@ -38,14 +38,13 @@ class Parameters(NamedTuple):
     def from_json(cls, text: str) -> Parameters:
         """Read `to_json`'s form; raise ValueError on anything else."""
         data = _object(text, frozenset(cls._fields))
-        made = cls(
+        return cls(
             volblocksize=_typed(data["volblocksize"], int),
             thin=_typed(data["thin"], bool),
             blocksize=_typed(data["blocksize"], int),
             properties=_texts(data["properties"]),
             attributes=_texts(data["attributes"]),
         )
-        return made
 
     def digest(self) -> str:
         """Return the hash by which two requests for one name are compared."""
@@ -149,12 +148,10 @@ def compact_json(data: Mapping[str, object]) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _object(
-    text: str, required: frozenset[str], optional: frozenset[str] = frozenset()
-) -> dict[str, object]:
-    data = json.loads(text)
+def _object(text: str, required: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, object]:
+    data: object = json.loads(text)
     if not isinstance(data, dict):
-        raise ValueError("not an object")
+        raise ValueError("not an object")  # noqa: TRY004 - it is the text that is wrong
     wrong: list[str] = sorted((required - data.keys()) | (data.keys() - required - optional))
     if wrong:
         raise ValueError(f"unknown or missing: {', '.join(wrong)}")

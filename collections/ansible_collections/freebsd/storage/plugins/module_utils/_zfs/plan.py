@@ -100,8 +100,7 @@ def foreign_name(dataset: str, owner: str) -> HostError:
     """Return the error for a name taken by a dataset that is not ours."""
     return HostError(
         "foreign_name",
-        f"{dataset} exists and is not a volume of {owner}; it was left alone: "
-        "rename it, or choose another volume name",
+        f"{dataset} exists and is not a volume of {owner}; it was left alone: rename it, or choose another volume name",
         option="name",
     )
 

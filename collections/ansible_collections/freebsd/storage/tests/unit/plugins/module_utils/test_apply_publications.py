@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+
 from ansible_collections.freebsd.storage.plugins.module_utils._apply.engine import Engine, Reply, Request
 from ansible_collections.freebsd.storage.plugins.module_utils._apply.spec import items_of
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.local import LocalCtl
@@ -218,13 +219,13 @@ def test_a_block_that_was_deleted_is_made_anew(host: Host) -> None:
 
 
 def test_a_lost_signal_is_given_again(host: Host) -> None:
-    looks = [look(uuids=()) for _pause in range(60)]
-    calls = [RELOAD, *sum(looks, [])]
+    unseen = [call for _pause in range(16) for call in look(uuids=())]
     commands = [
         *host.reads(volume_text(), *EMPTY),
         setting(record()),
         host.test(),
-        *calls[: 1 + 2 * 16],
+        RELOAD,
+        *unseen,  # a second's worth of looking
         RELOAD,
         *look(TARGET),
     ]
@@ -390,9 +391,7 @@ def test_two_nodes_share_one_lun(host: Host) -> None:
 
 
 def test_an_unknown_volume_is_not_found_and_its_end_is_success(host: Host) -> None:
-    reply = host.apply(
-        [publish(uuid=UUIDS[5]), unpublish(uuid=UUIDS[5])], *host.reads(volume_text(), *EMPTY)
-    )
+    reply = host.apply([publish(uuid=UUIDS[5]), unpublish(uuid=UUIDS[5])], *host.reads(volume_text(), *EMPTY))
     assert error_of(reply).code == "not_found"
     assert not reply.outcomes[1].changed
     assert reply.outcomes[1].error is None
@@ -574,9 +573,7 @@ def test_the_targets_of_others_are_watched(host: Host) -> None:
         RELOAD,
         *look(TARGET),
     )
-    assert [(each.kind, each.object) for each in reply.drift] == [
-        ("vanished_target", "iqn.2025-01.com.example:mine")
-    ]
+    assert [(each.kind, each.object) for each in reply.drift] == [("vanished_target", "iqn.2025-01.com.example:mine")]
 
 
 def test_check_mode_reads_and_predicts(host: Host) -> None:

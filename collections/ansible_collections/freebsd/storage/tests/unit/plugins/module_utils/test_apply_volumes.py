@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+
 from ansible_collections.freebsd.storage.plugins.module_utils import _settings
 from ansible_collections.freebsd.storage.plugins.module_utils._apply.engine import Engine, Reply, Request
 from ansible_collections.freebsd.storage.plugins.module_utils._apply.spec import items_of
@@ -34,9 +35,7 @@ READ = f"zfs get -Hp -r -t filesystem,volume -o name,property,value,source all {
 SHOW = "zfs get -Hp -o name,property,value,source all"
 
 
-def apply(
-    directory: Path, resources: list[dict[str, Any]], *calls: Call, check_mode: bool = False
-) -> Reply:
+def apply(directory: Path, resources: list[dict[str, Any]], *calls: Call, check_mode: bool = False) -> Reply:
     commands = ScriptedCommands(*calls)
     request = Request(OWNER, PARENT, str(directory), lock_timeout=0, check_mode=check_mode)
     reply = Engine(request, commands, LocalCtl(commands), Choices()).run(items_of(resources))
