@@ -133,9 +133,9 @@ class MetricsInterceptor(_Around):
             self._metrics.operation(method, code.name, time.monotonic() - started)
 
 
-def interceptors(metrics: Metrics) -> tuple[grpc.ServerInterceptor, ...]:
+def interceptors(metrics: Metrics) -> list[grpc.ServerInterceptor]:
     """Return all of them in their order."""
-    return ContextInterceptor(), ErrorInterceptor(), LogInterceptor(), MetricsInterceptor(metrics)
+    return [ContextInterceptor(), ErrorInterceptor(), LogInterceptor(), MetricsInterceptor(metrics)]
 
 
 def _failure(error: Exception, method: str, context: Any) -> Failure:  # noqa: ANN401 - its type lacks `code`

@@ -1,0 +1,60 @@
+"""
+What the driver announces, in one place.
+
+A plugin says the same of itself in every process: sidecars and test suites ask whichever they
+reach. `newest` adds what is so new that csi-sanity 5.5 takes the mere number for an error.
+"""
+
+from __future__ import annotations
+
+from csi_driver.proto import csi_pb2
+
+_PLUGIN = ("CONTROLLER_SERVICE",)
+
+_CONTROLLER = (
+    "CREATE_DELETE_VOLUME",
+    "PUBLISH_UNPUBLISH_VOLUME",
+    "LIST_VOLUMES",
+    "GET_CAPACITY",
+    "PUBLISH_READONLY",
+    "LIST_VOLUMES_PUBLISHED_NODES",
+    "GET_VOLUME",
+    "SINGLE_NODE_MULTI_WRITER",
+)
+
+_NODE = ("STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "SINGLE_NODE_MULTI_WRITER")
+
+# Added in CSI 1.13.
+_NEWEST = frozenset(
+    {"SNAPSHOT_ACCESSIBILITY_CONSTRAINTS", "GET_VOLUME_HEALTH", "LIST_VOLUME_HEALTH", "GET_STORAGE_HEALTH"}
+)
+
+
+def plugin(*, newest: bool) -> csi_pb2.GetPluginCapabilitiesResponse:
+    """Return what the plugin as a whole can do."""
+    kind = csi_pb2.PluginCapability.Service
+    return csi_pb2.GetPluginCapabilitiesResponse(
+        capabilities=[csi_pb2.PluginCapability(service=kind(type=name)) for name in _announced(_PLUGIN, newest=newest)]
+    )
+
+
+def controller(*, newest: bool) -> csi_pb2.ControllerGetCapabilitiesResponse:
+    """Return what the controller service can do."""
+    kind = csi_pb2.ControllerServiceCapability.RPC
+    return csi_pb2.ControllerGetCapabilitiesResponse(
+        capabilities=[
+            csi_pb2.ControllerServiceCapability(rpc=kind(type=name)) for name in _announced(_CONTROLLER, newest=newest)
+        ]
+    )
+
+
+def node(*, newest: bool) -> csi_pb2.NodeGetCapabilitiesResponse:
+    """Return what the node service can do."""
+    kind = csi_pb2.NodeServiceCapability.RPC
+    return csi_pb2.NodeGetCapabilitiesResponse(
+        capabilities=[csi_pb2.NodeServiceCapability(rpc=kind(type=name)) for name in _announced(_NODE, newest=newest)]
+    )
+
+
+def _announced(names: tuple[str, ...], *, newest: bool) -> list[str]:
+    return [name for name in names if newest or name not in _NEWEST]

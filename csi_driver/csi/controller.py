@@ -1,0 +1,112 @@
+"""The Controller service: every method reads the request, calls the domain, and responds."""
+
+# ruff: noqa: N802, ARG002 - names and signatures are the contract's
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from csi_driver.csi import capabilities, requests, responses
+from csi_driver.csi.deadlines import DEFAULT_TIMEOUT, deadline
+from csi_driver.proto import csi_pb2, csi_pb2_grpc
+
+if TYPE_CHECKING:
+    import grpc
+
+    from csi_driver.csi.services import Volumes
+
+
+class Controller(csi_pb2_grpc.ControllerServicer):
+    """
+    Volumes over gRPC. Methods that are not here answer UNIMPLEMENTED.
+
+    A caller that sets no deadline waits for `default_timeout` seconds.
+    """
+
+    def __init__(
+        self, volumes: Volumes, *, newest_capabilities: bool, default_timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
+        self._volumes = volumes
+        self._newest = newest_capabilities
+        self._default_timeout = default_timeout
+
+    def CreateVolume(
+        self, request: csi_pb2.CreateVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.CreateVolumeResponse:
+        """Make a volume, or return the compatible one of that name."""
+        wanted = requests.create_volume(request)
+        volume = self._volumes.create(
+            wanted.name,
+            wanted.parameters,
+            wanted.required_bytes,
+            wanted.limit_bytes,
+            wanted.capabilities,
+            deadline=self._deadline(context),
+        )
+        return csi_pb2.CreateVolumeResponse(volume=responses.volume(volume))
+
+    def DeleteVolume(
+        self, request: csi_pb2.DeleteVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.DeleteVolumeResponse:
+        """Destroy a volume; one that is unknown counts as destroyed."""
+        self._volumes.delete(requests.delete_volume(request), deadline=self._deadline(context))
+        return csi_pb2.DeleteVolumeResponse()
+
+    def ControllerPublishVolume(
+        self, request: csi_pb2.ControllerPublishVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerPublishVolumeResponse:
+        """Export a volume to a node."""
+        wanted = requests.publish_volume(request)
+        publish_context = self._volumes.publish(
+            wanted.volume_id, wanted.node_id, wanted.mode, wanted.readonly, deadline=self._deadline(context)
+        )
+        return csi_pb2.ControllerPublishVolumeResponse(publish_context=publish_context)
+
+    def ControllerUnpublishVolume(
+        self, request: csi_pb2.ControllerUnpublishVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerUnpublishVolumeResponse:
+        """End the export of a volume to a node, or to all; afterwards no node can reach it that way."""
+        volume_id, node_id = requests.unpublish_volume(request)
+        self._volumes.unpublish(volume_id, node_id, deadline=self._deadline(context))
+        return csi_pb2.ControllerUnpublishVolumeResponse()
+
+    def ValidateVolumeCapabilities(
+        self, request: csi_pb2.ValidateVolumeCapabilitiesRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ValidateVolumeCapabilitiesResponse:
+        """Say whether an existing volume can be used in all the ways asked for."""
+        wanted = requests.validate_volume(request)
+        self._volumes.get(wanted.volume_id, deadline=self._deadline(context))
+        if wanted.problem:
+            return csi_pb2.ValidateVolumeCapabilitiesResponse(message=wanted.problem)
+        return responses.confirmed(request)
+
+    def ListVolumes(
+        self, request: csi_pb2.ListVolumesRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ListVolumesResponse:
+        """Return the volumes and where they are published, page by page."""
+        starting_token, max_entries = requests.list_volumes(request)
+        page = self._volumes.list(starting_token, max_entries, deadline=self._deadline(context))
+        return responses.volume_list(page)
+
+    def ControllerGetVolume(
+        self, request: csi_pb2.ControllerGetVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerGetVolumeResponse:
+        """Return one volume and where it is published."""
+        volume = self._volumes.get(requests.get_volume(request), deadline=self._deadline(context))
+        return responses.volume_with_status(volume)
+
+    def GetCapacity(
+        self, request: csi_pb2.GetCapacityRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.GetCapacityResponse:
+        """Return the room there is for volumes of a class."""
+        capacity = self._volumes.capacity(requests.get_capacity(request), deadline=self._deadline(context))
+        return responses.capacity(capacity)
+
+    def ControllerGetCapabilities(
+        self, request: csi_pb2.ControllerGetCapabilitiesRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerGetCapabilitiesResponse:
+        """Return what this service can do."""
+        return capabilities.controller(newest=self._newest)
+
+    def _deadline(self, context: grpc.ServicerContext) -> float:
+        return deadline(context, default_timeout=self._default_timeout)

@@ -1,0 +1,94 @@
+"""
+The shape a single request field must have. Every refusal is `INVALID`, names the field and says what to do.
+
+Limits are the specification's ("Size Limits"): 128 bytes a string, 4 KiB a map, unless a field says
+otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from csi_driver.errors import DriverError, ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STRING_MAX_BYTES = 128
+MAP_MAX_BYTES = 4096
+NODE_ID_MAX_BYTES = 256
+PATH_MAX_BYTES = 4095  # PATH_MAX of Linux without the final NUL; FreeBSD's 1023 is found out there
+
+# CreateVolumeRequest.name: tab, line feed and carriage return are allowed.
+_FORBIDDEN_IN_NAMES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def invalid(field: str, problem: str) -> DriverError:
+    """Return the error that says what is wrong with a field."""
+    return DriverError(ErrorCode.INVALID, f"{field}: {problem}", option=field)
+
+
+def required(field: str, value: str, *, remedy: str) -> None:
+    """Refuse an empty value."""
+    if not value:
+        raise invalid(field, f"required, but not given; {remedy}")
+
+
+def short(field: str, value: str, *, limit: int = STRING_MAX_BYTES) -> None:
+    """Refuse a value longer than `limit` bytes."""
+    size = len(value.encode())
+    if size > limit:
+        raise invalid(field, f"{size} bytes long, the limit is {limit}; use a shorter one")
+
+
+def name(value: str) -> str:
+    """Check and return the name of an object to create."""
+    required("name", value, remedy="name the volume; the same name always means the same volume")
+    short("name", value)
+    if found := _FORBIDDEN_IN_NAMES.search(value):
+        raise invalid("name", f"holds the control character U+{ord(found[0]):04X}; leave it out")
+    return value
+
+
+def volume_id(value: str) -> str:
+    """Check and return the id of a volume; whether there is such a volume is not asked here."""
+    required("volume_id", value, remedy="give the id that CreateVolume returned")
+    short("volume_id", value)
+    return value
+
+
+def node_id(value: str) -> str:
+    """Check and return the id of a node; whether there is such a node is not asked here."""
+    required("node_id", value, remedy="give the id that NodeGetInfo returned")
+    short("node_id", value, limit=NODE_ID_MAX_BYTES)
+    return value
+
+
+def path(field: str, value: str) -> str:
+    """Check and return a path; whether it may be used is for the node to say."""
+    required(field, value, remedy="give an absolute path on this node")
+    short(field, value, limit=PATH_MAX_BYTES)
+    plain(field, value)
+    return value
+
+
+def plain(field: str, value: str) -> None:
+    """Refuse control characters."""
+    if found := _CONTROL.search(value):
+        raise invalid(field, f"holds the control character U+{ord(found[0]):04X}; leave it out")
+
+
+def mapping(field: str, value: Mapping[str, str]) -> dict[str, str]:
+    """Check and return a map."""
+    size = sum(len(key.encode()) + len(item.encode()) for key, item in value.items())
+    if size > MAP_MAX_BYTES:
+        raise invalid(field, f"{size} bytes in all, the limit is {MAP_MAX_BYTES}; use fewer or shorter entries")
+    return dict(value)
+
+
+def unsupported(field: str, *, given: bool, what: str) -> None:
+    """Refuse a field that asks for what this driver does not offer, rather than ignore it."""
+    if given:
+        raise invalid(field, f"this driver does not offer {what}; leave it out")
