@@ -7,6 +7,7 @@ true. Calls are unary; others, and methods nobody serves, pass untouched (gRPC a
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ QUIET = frozenset(
     {"Probe", "GetPluginInfo", "GetPluginCapabilities", "ControllerGetCapabilities", "NodeGetCapabilities"}
 )
 
+_LOGGER = "csi_driver.csi"
 _IDENTIFIERS = ("volume_id", "name", "node_id")
 
 
@@ -89,7 +91,8 @@ class LogInterceptor(_Around):
     """Logs every call once, when it has ended."""
 
     def __init__(self) -> None:
-        self._log = structlog.stdlib.get_logger("csi_driver.csi")
+        self._log = structlog.stdlib.get_logger(_LOGGER)
+        self._shows_responses = logging.getLogger(_LOGGER)
 
     def _around(self, method: str, call: Behaviour, request: Message, context: grpc.ServicerContext) -> Message:
         started = time.monotonic()
@@ -100,7 +103,8 @@ class LogInterceptor(_Around):
             raise
         log = self._log.debug if method in QUIET else self._log.info
         log("call", code="OK", seconds=round(time.monotonic() - started, 3), request=redacted(request))
-        self._log.debug("response", response=redacted(response))
+        if self._shows_responses.isEnabledFor(logging.DEBUG):  # a list of all volumes takes a while to redact
+            self._log.debug("response", response=redacted(response))
         return response
 
     def _log_failure(self, failure: Failure, error: Exception, request: Message, seconds: float) -> None:
