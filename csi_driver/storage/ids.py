@@ -41,8 +41,7 @@ class VolumeId:
         host, colon, uuid = text.partition(":")
         if not (colon and HOST_NAME.fullmatch(host) and _UUID.fullmatch(uuid)):
             message = (
-                f"there is no volume {_shown(text)}: a volume id has the form "
-                "<storage host>:<32 hexadecimal digits>"
+                f"there is no volume {_shown(text)}: a volume id has the form <storage host>:<32 hexadecimal digits>"
             )
             raise DriverError(ErrorCode.NOT_FOUND, message, option="volume_id")
         return cls(host, uuid)

@@ -95,7 +95,9 @@ class Show:
             for problem in problems:
                 self.console.print(f"[bold red]left behind:[/] {problem}")
             return
-        self.console.print("[bold green]Nothing is left:[/] no dataset, target, session, device, mount or file of ours.")
+        self.console.print(
+            "[bold green]Nothing is left:[/] no dataset, target, session, device, mount or file of ours."
+        )
 
 
 def _shorten(argv: list[str]) -> str:

@@ -58,11 +58,31 @@ REFUSED: list[tuple[str, Callable[[Cluster], Any], grpc.StatusCode, str]] = [
     ("name too long", lambda c: c.create("x" * 129, MIB), grpc.StatusCode.INVALID_ARGUMENT, "name"),
     ("control character", lambda c: c.create("a\x07b", MIB), grpc.StatusCode.INVALID_ARGUMENT, "name"),
     ("negative size", lambda c: c.create("n", -1), grpc.StatusCode.INVALID_ARGUMENT, "required_bytes"),
-    ("required over limit", lambda c: c.create("n", 2 * MIB, limit_bytes=MIB), grpc.StatusCode.INVALID_ARGUMENT, "limit_bytes"),
+    (
+        "required over limit",
+        lambda c: c.create("n", 2 * MIB, limit_bytes=MIB),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "limit_bytes",
+    ),
     ("huge size", lambda c: c.create("n", (1 << 63) - 1), grpc.StatusCode.OUT_OF_RANGE, ""),
-    ("no multiple fits", lambda c: c.create("n", MIB + 1, limit_bytes=MIB + 2), grpc.StatusCode.OUT_OF_RANGE, "volblocksize"),
-    ("unknown parameter", lambda c: c.create("n", MIB, parameters={"compresion": "lz4"}), grpc.StatusCode.INVALID_ARGUMENT, "compresion"),
-    ("bad value", lambda c: c.create("n", MIB, parameters={"compression": "rar"}), grpc.StatusCode.INVALID_ARGUMENT, "compression"),
+    (
+        "no multiple fits",
+        lambda c: c.create("n", MIB + 1, limit_bytes=MIB + 2),
+        grpc.StatusCode.OUT_OF_RANGE,
+        "volblocksize",
+    ),
+    (
+        "unknown parameter",
+        lambda c: c.create("n", MIB, parameters={"compresion": "lz4"}),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "compresion",
+    ),
+    (
+        "bad value",
+        lambda c: c.create("n", MIB, parameters={"compression": "rar"}),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "compression",
+    ),
     (
         "template in a value",
         lambda c: c.create("n", MIB, parameters={"compression": "{{ lookup('pipe','touch /tmp/csi-was-templated') }}"}),
@@ -71,8 +91,18 @@ REFUSED: list[tuple[str, Callable[[Cluster], Any], grpc.StatusCode, str]] = [
     ),
     ("publish an unknown volume", lambda c: c.attach("nonsense", c.node_id()), grpc.StatusCode.NOT_FOUND, ""),
     ("publish a foreign volume", lambda c: c.attach(f"nas1:{'0' * 32}", c.node_id()), grpc.StatusCode.NOT_FOUND, ""),
-    ("unknown storage host", lambda c: c.attach(f"nas9:{'0' * 32}", c.node_id()), grpc.StatusCode.FAILED_PRECONDITION, "nas9"),
-    ("delete on an unknown storage host", lambda c: c.delete(f"nas9:{'0' * 32}"), grpc.StatusCode.FAILED_PRECONDITION, "nas9"),
+    (
+        "unknown storage host",
+        lambda c: c.attach(f"nas9:{'0' * 32}", c.node_id()),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "nas9",
+    ),
+    (
+        "delete on an unknown storage host",
+        lambda c: c.delete(f"nas9:{'0' * 32}"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "nas9",
+    ),
 ]
 
 

@@ -43,7 +43,7 @@ def created(cluster: Cluster, names: Iterable[str]) -> list[pb.Volume]:
     return answers  # type: ignore[return-value]
 
 
-def test_a_hundred_names_at_once_make_a_hundred_volumes(cluster: Cluster, stack: Stack) -> None:
+def test_a_hundred_names_at_once_make_a_hundred_volumes(cluster: Cluster) -> None:
     """Each name gets a volume of its own."""
     volumes = created(cluster, [f"many-{number}" for number in range(MANY)])
     assert len({volume.volume_id for volume in volumes}) == MANY
@@ -58,7 +58,7 @@ def test_twenty_calls_for_one_name_make_one_volume(cluster: Cluster) -> None:
 
 
 def test_a_hundred_publishes_at_once_cost_a_handful_of_reloads(cluster: Cluster, stack: Stack) -> None:
-    """ctld is reloaded once a batch, not once a volume."""
+    """A batch costs one reload of ctld, however many volumes it publishes."""
     volumes = created(cluster, [f"published-{number}" for number in range(MANY)])
     before = stack.host.control("counters")["reloads"]
     node = cluster.node_id()

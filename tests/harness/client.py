@@ -112,7 +112,5 @@ class Cluster:
 
     def unmount(self, volume: pb.Volume) -> None:
         """NodeUnpublishVolume."""
-        request = pb.NodeUnpublishVolumeRequest(
-            volume_id=volume.volume_id, target_path=str(self.target_path(volume))
-        )
+        request = pb.NodeUnpublishVolumeRequest(volume_id=volume.volume_id, target_path=str(self.target_path(volume)))
         self.node.NodeUnpublishVolume(request, timeout=CALL_TIMEOUT)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.harness.stack import mounts_below
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,26 +26,24 @@ def _on_host(state: dict[str, Any], info: dict[str, Any]) -> Iterator[str]:
     for name in state["datasets"]:
         if name.startswith((f"{info['parent']}/", f"{info['parent']}@")):
             yield f"dataset {name}"
-    for lun in state["luns"]:
-        yield f"LUN {lun}"
-    for port in state["ports"][BUILT_IN_PORTS:]:
-        yield f"port {port}"
-    for session in state["sessions"]:
-        yield f"session {session}"
+    yield from (f"LUN {lun}" for lun in state["luns"])
+    yield from (f"port {port}" for port in state["ports"][BUILT_IN_PORTS:])
+    yield from (f"session {session}" for session in state["sessions"])
     if OUR_IQN in (state["ctl_conf"] or ""):
         yield "a target of ours in ctl.conf"
-    for path in sorted(Path(info["settings_dir"]).rglob("*")):
-        if path.name not in KEPT_SETTINGS:
-            yield f"file {path}"
-    for path in sorted(Path(info["settings_dir"]).parents[2].glob("etc/ctl.conf?*")):
-        yield f"file {path}"
+    yield from (f"file {path}" for path in _files(info))
+
+
+def _files(info: dict[str, Any]) -> list[Path]:
+    """What is beside the settings that stay, and beside ctl.conf."""
+    settings, root = Path(info["settings_dir"]), Path(info["control"]).parent
+    ours = [path for path in settings.rglob("*") if path.name not in KEPT_SETTINGS]
+    return sorted(ours + list(root.glob("etc/ctl.conf?*")))
 
 
 def _on_node(stack: Stack) -> Iterator[str]:
     below = str(stack.directory)
-    mounts = Path("/proc/self/mounts")
-    if mounts.exists():
-        yield from (f"mount {line}" for line in mounts.read_text().splitlines() if below in line)
+    yield from (f"mount {path}" for path in mounts_below(stack.directory))
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         if below in backing.read_text():
             yield f"loop device {backing.parts[3]}"

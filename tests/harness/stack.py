@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
@@ -41,7 +43,7 @@ class Stack:
         prepared: bool = True,
         settings: dict[str, Any] | None = None,
     ) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="csi-", dir="/tmp"))  # noqa: S108 - short socket paths
+        self.directory = Path(tempfile.mkdtemp(prefix="csi-", dir="/tmp"))
         self.host = SimulatedHost(self.directory / "host", release=release, prepared=prepared, ssh=ssh)
         self.config = self.directory / "config.yml"
         self.node_state = self.directory / "node"
@@ -55,7 +57,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """What the driver's processes get on top of this process's environment."""
         return {
-            "PATH": f"{STANDINS}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join((str(STANDINS), str(Path(sys.executable).parent), os.environ["PATH"])),
             "NODE_NAME": NODE_NAME,
             "STANDIN_STATE": str(self.node_state),
             "CSI_NODE_SYSFS": str(self.node_state / "sys"),
@@ -128,7 +130,7 @@ class Stack:
         finally:
             self.close()
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         try:
             self.host.start()
             self.start_drivers()
@@ -137,7 +139,9 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -145,9 +149,28 @@ class Stack:
         with contextlib.ExitStack() as stack:
             stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
             stack.callback(self.host.stop)
+            stack.callback(self._clear_node)
             for driver in self.drivers.values():
                 stack.callback(driver.stop)
+
+    def _clear_node(self) -> None:
+        """Unmount and log out whatever a failed test left, so that no device outlives the directory."""
+        for path in reversed(mounts_below(self.directory)):
+            subprocess.run(["umount", path], check=False)
+        if self.node_state.exists():
+            environment = {**os.environ, **self.environment()}
+            logout = [str(STANDINS / "iscsiadm"), "-m", "session", "--logout"]
+            subprocess.run(logout, check=False, env=environment, capture_output=True)
 
     def describe(self) -> str:
         """The host's description, for people."""
         return json.dumps(self.host.info, indent=2)
+
+
+def mounts_below(directory: Path) -> list[str]:
+    """The mount points below a directory, in the order in which they were mounted."""
+    table = Path("/proc/self/mounts")
+    if not table.exists():
+        return []
+    points = (line.split()[1] for line in table.read_text().splitlines())
+    return [point for point in points if point.startswith(f"{directory}/")]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spec:
-    """One spec of csi-sanity and how it ended: passed, failed, skipped, pending, panicked, …"""
+    """One spec of csi-sanity and how it ended: passed, failed, skipped, pending or panicked."""
 
     name: str
     state: str

@@ -1,0 +1,135 @@
+"""
+StorageClass parameters: strings from outside become a typed value, or an error that names the key.
+
+Keys under `csi.storage.k8s.io/` belong to the sidecars and are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.storage.model import Protocol, VolumeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+SIDECAR_PREFIX = "csi.storage.k8s.io/"
+MIN_VOLBLOCKSIZE = 512
+MAX_VOLBLOCKSIZE = 16 << 20
+_SHOWN_CHARACTERS = 60
+
+_COMPRESSION = re.compile(
+    r"on|off|lz4|lzjb|zle|gzip(-[1-9])?|zstd(-([1-9]|1[0-9]))?|zstd-fast(-([1-9]|10|[2-9]0|100|500|1000))?"
+)
+
+Cache = Literal["all", "metadata", "none"]
+Flag = Literal["true", "false"]
+
+
+def _check_compression(value: str) -> str:
+    if not _COMPRESSION.fullmatch(value):
+        message = "allowed are on, off, lz4, lzjb, zle, gzip, gzip-1 to gzip-9, zstd, zstd-1 to zstd-19, zstd-fast-N"
+        raise ValueError(message)
+    return value
+
+
+def _check_volblocksize(value: str) -> str:
+    size = int(value) if value.isascii() and value.isdigit() else 0
+    if not MIN_VOLBLOCKSIZE <= size <= MAX_VOLBLOCKSIZE or size & (size - 1):
+        message = f"give bytes, a power of two from {MIN_VOLBLOCKSIZE} to {MAX_VOLBLOCKSIZE}, such as 16384"
+        raise ValueError(message)
+    return value
+
+
+class Parameters(BaseModel):
+    """
+    The parameters of a StorageClass, each a string as Kubernetes has them.
+
+    What is not given follows the pool's own setting for ZFS properties, and the defaults here for
+    the rest. Property values are those of zfsprops(7).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    protocol: Literal["iscsi"] = "iscsi"
+    host: str | None = None
+    pool: str | None = None
+    fs_type: Literal["ext4", "xfs"] = Field(default="ext4", alias="fsType")
+    block_size: Literal["512", "4096"] = Field(default="512", alias="blockSize")
+    volblocksize: Annotated[str, AfterValidator(_check_volblocksize)] = "16384"
+    thin: Flag = "true"
+    checksum: Literal["on", "off", "fletcher2", "fletcher4", "sha256", "sha512", "skein", "edonr", "blake3"] | None = (
+        None
+    )
+    compression: Annotated[str, AfterValidator(_check_compression)] | None = None
+    copies: Literal["1", "2", "3"] | None = None
+    dedup: Literal["on", "off", "verify", "sha256", "sha512", "skein", "blake3"] | None = None
+    logbias: Literal["latency", "throughput"] | None = None
+    primarycache: Cache | None = None
+    redundant_metadata: Literal["all", "most", "some", "none"] | None = None
+    secondarycache: Cache | None = None
+    sync: Literal["standard", "always", "disabled"] | None = None
+
+    @property
+    def spec(self) -> VolumeSpec:
+        """What the volume is to be like."""
+        return VolumeSpec(
+            protocol=Protocol(self.protocol),
+            thin=self.thin == "true",
+            volblocksize=int(self.volblocksize),
+            blocksize=int(self.block_size),
+            properties={name: value for name in ZFS_PROPERTIES if (value := getattr(self, name)) is not None},
+            attributes={"protocol": self.protocol, "fsType": self.fs_type},
+        )
+
+
+ZFS_PROPERTIES = (
+    "checksum",
+    "compression",
+    "copies",
+    "dedup",
+    "logbias",
+    "primarycache",
+    "redundant_metadata",
+    "secondarycache",
+    "sync",
+)
+
+
+def parse(given: Mapping[str, str], defaults: Mapping[str, str]) -> Parameters:
+    """
+    Read StorageClass parameters; what the class does not say, the configured defaults do.
+
+    Raises `INVALID` that names each key at fault and what is allowed there.
+    """
+    own = {key: value for key, value in given.items() if not key.startswith(SIDECAR_PREFIX)}
+    try:
+        return Parameters.model_validate({**defaults, **own})
+    except ValidationError as error:
+        problems = [_told(problem) for problem in error.errors()]
+        key = str(error.errors()[0]["loc"][0])
+        raise DriverError(ErrorCode.INVALID, "; ".join(problems), option=f"parameters.{key}") from error
+
+
+def _told(problem: ErrorDetails) -> str:
+    key = _quoted(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown StorageClass parameter {key}; there are {', '.join(sorted(_names()))}"
+    context = problem.get("ctx", {})
+    reason = context.get("error") or f"allowed are {context.get('expected', 'strings')}"
+    return f"StorageClass parameter {key} is {_quoted(problem['input'])}; {reason}"
+
+
+def _names() -> list[str]:
+    return [field.alias or name for name, field in Parameters.model_fields.items()]
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return ascii(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}...")
