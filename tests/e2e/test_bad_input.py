@@ -54,55 +54,27 @@ def test_two_odd_names_never_share_a_volume(cluster: Cluster) -> None:
     cluster.delete(two.volume_id)
 
 
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+RANGE = grpc.StatusCode.OUT_OF_RANGE
+MISSING = grpc.StatusCode.NOT_FOUND
+PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
+NOBODY = "0" * 32
+TEMPLATE = "{{ lookup('pipe','touch /tmp/csi-was-templated') }}"
+
 REFUSED: list[tuple[str, Callable[[Cluster], Any], grpc.StatusCode, str]] = [
-    ("name too long", lambda c: c.create("x" * 129, MIB), grpc.StatusCode.INVALID_ARGUMENT, "name"),
-    ("control character", lambda c: c.create("a\x07b", MIB), grpc.StatusCode.INVALID_ARGUMENT, "name"),
-    ("negative size", lambda c: c.create("n", -1), grpc.StatusCode.INVALID_ARGUMENT, "required_bytes"),
-    (
-        "required over limit",
-        lambda c: c.create("n", 2 * MIB, limit_bytes=MIB),
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "limit_bytes",
-    ),
-    ("huge size", lambda c: c.create("n", (1 << 63) - 1), grpc.StatusCode.OUT_OF_RANGE, ""),
-    (
-        "no multiple fits",
-        lambda c: c.create("n", MIB + 1, limit_bytes=MIB + 2),
-        grpc.StatusCode.OUT_OF_RANGE,
-        "volblocksize",
-    ),
-    (
-        "unknown parameter",
-        lambda c: c.create("n", MIB, parameters={"compresion": "lz4"}),
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "compresion",
-    ),
-    (
-        "bad value",
-        lambda c: c.create("n", MIB, parameters={"compression": "rar"}),
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "compression",
-    ),
-    (
-        "template in a value",
-        lambda c: c.create("n", MIB, parameters={"compression": "{{ lookup('pipe','touch /tmp/csi-was-templated') }}"}),
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "compression",
-    ),
-    ("publish an unknown volume", lambda c: c.attach("nonsense", c.node_id()), grpc.StatusCode.NOT_FOUND, ""),
-    ("publish a foreign volume", lambda c: c.attach(f"nas1:{'0' * 32}", c.node_id()), grpc.StatusCode.NOT_FOUND, ""),
-    (
-        "unknown storage host",
-        lambda c: c.attach(f"nas9:{'0' * 32}", c.node_id()),
-        grpc.StatusCode.FAILED_PRECONDITION,
-        "nas9",
-    ),
-    (
-        "delete on an unknown storage host",
-        lambda c: c.delete(f"nas9:{'0' * 32}"),
-        grpc.StatusCode.FAILED_PRECONDITION,
-        "nas9",
-    ),
+    ("name too long", lambda c: c.create("x" * 129, MIB), INVALID, "name"),
+    ("control character", lambda c: c.create("a\x07b", MIB), INVALID, "name"),
+    ("negative size", lambda c: c.create("n", -1), INVALID, "required_bytes"),
+    ("over the limit", lambda c: c.create("n", 2 * MIB, limit_bytes=MIB), INVALID, "limit_bytes"),
+    ("huge size", lambda c: c.create("n", (1 << 63) - 1), RANGE, "required_bytes"),
+    ("no multiple", lambda c: c.create("n", MIB + 1, limit_bytes=MIB + 2), RANGE, "volblocksize"),
+    ("unknown key", lambda c: c.create("n", MIB, parameters={"compresion": "lz4"}), INVALID, "compresion"),
+    ("bad value", lambda c: c.create("n", MIB, parameters={"sync": "no"}), INVALID, "sync"),
+    ("template", lambda c: c.create("n", MIB, parameters={"sync": TEMPLATE}), INVALID, "sync"),
+    ("malformed volume", lambda c: c.attach("nonsense", c.node_id()), MISSING, "volume"),
+    ("foreign volume", lambda c: c.attach(f"nas1:{NOBODY}", c.node_id()), MISSING, "volume"),
+    ("publish elsewhere", lambda c: c.attach(f"nas9:{NOBODY}", c.node_id()), PRECONDITION, "nas9"),
+    ("delete elsewhere", lambda c: c.delete(f"nas9:{NOBODY}"), PRECONDITION, "nas9"),
 ]
 
 
