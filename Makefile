@@ -32,7 +32,7 @@ lint: environment
 	@$(PY) -m tests.ci.lint
 
 unit: environment
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m tests.ci unit
 
 sanity: environment
 	@$(PY) -m tests.ci sanity
@@ -41,10 +41,10 @@ playbooks: environment
 	@$(PY) -m tests.ci playbooks
 
 deploy-check: environment
-	@$(PY) -m pytest tests/deploy
+	@$(PY) -m tests.ci deploy
 
 packaging: environment
-	@$(PY) -m pytest tests/packaging
+	@$(PY) -m tests.ci packaging
 
 bench-quick: environment
 	@$(PY) -m tests.bench.quick

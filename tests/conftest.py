@@ -15,33 +15,42 @@ import pytest
 from tests.harness.tally import allowed_skips
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from _pytest.terminal import TerminalReporter
 
 BAD = ("failed", "error")
 LEFT_OUT = ("skipped", "xfailed")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip that nobody allowed into a failure when CI runs."""
-    report = yield
-    name = item.nodeid.partition("[")[0]
-    if report.skipped and os.environ.get("CI") == "true" and name not in allowed_skips():
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        report.outcome = "failed"
-        report.longrepr = f"{name} was skipped in CI but is not named in tests/allowed-skips: {reason}"
-    return report
+def _reporter(config: pytest.Config) -> TerminalReporter | None:
+    return config.pluginmanager.get_plugin("terminalreporter")
+
+
+def _forbidden_skips(reporter: TerminalReporter) -> list[str]:
+    """The skipped tests that CI does not let pass."""
+    if os.environ.get("CI") != "true":
+        return []
+    skipped = [report.nodeid.partition("[")[0] for name in LEFT_OUT for report in reporter.stats.get(name, [])]
+    return sorted(name for name in skipped if name not in allowed_skips())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run whose only fault is a skip that nobody allowed."""
+    reporter = _reporter(session.config)
+    if reporter is not None and session.exitstatus == 0 and _forbidden_skips(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the closing line, after everything else pytest has to say."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter = _reporter(config)
     if reporter is None or config.option.collectonly:
         return
+    forbidden = _forbidden_skips(reporter)
+    for name in forbidden:
+        print(f"FAILED  {name}: skipped in CI but not named in tests/allowed-skips")
     count = {name: len(reports) for name, reports in reporter.stats.items() if name}
-    failed = sum(count.get(name, 0) for name in BAD)
-    skipped = sum(count.get(name, 0) for name in LEFT_OUT)
+    failed = sum(count.get(name, 0) for name in BAD) + len(forbidden)
+    skipped = sum(count.get(name, 0) for name in LEFT_OUT) - len(forbidden)
     print(f"{count.get('passed', 0)} passed, {failed} failed, {skipped} skipped")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+COLLECTION = "collections/ansible_collections/freebsd/storage"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Tier:
     @property
     def present(self) -> bool:
         """Whether the folder the tier runs is there; a tier without one is always there."""
-        folders = [part for part in self.argv if part.startswith("tests/")]
+        folders = [part for part in self.argv if part.startswith(("tests/", "collections/"))]
         return all((REPOSITORY / folder).exists() for folder in folders)
 
 
@@ -39,7 +40,7 @@ TIERS = {
     tier.name: tier
     for tier in (
         _module("lint", "tests.ci.lint"),
-        _pytest("unit"),
+        _pytest("unit", f"{COLLECTION}/tests/unit"),
         _pytest("contract"),
         _pytest("transcripts"),
         _pytest("deploy"),
