@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 
 from csi_driver import config
+from csi_driver.csi.identity import DRIVER_NAME
+from csi_driver.storage import parameters
 from tests.deploy.manifests import (
     BASE,
     EXAMPLE,
@@ -24,7 +26,6 @@ from tests.deploy.manifests import (
 )
 
 NAMESPACE = "csi-freebsd"
-DRIVER = "storage.freebsd.org"
 KUBERNETES = ("1.33", "1.34", "1.35", "1.36", "1.37")
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "StorageClass"}
 KUBELET = "/var/lib/kubelet"
@@ -139,10 +140,10 @@ def test_every_container_of_a_pod_uses_the_one_socket() -> None:
 
 def test_the_driver_has_one_name_everywhere() -> None:
     """In the CSIDriver, the StorageClass and the paths the kubelet knows."""
-    assert of_kind("CSIDriver")[0]["metadata"]["name"] == DRIVER
-    assert {item["provisioner"] for item in of_kind("StorageClass")} == {DRIVER}
+    assert of_kind("CSIDriver")[0]["metadata"]["name"] == DRIVER_NAME
+    assert {item["provisioner"] for item in of_kind("StorageClass")} == {DRIVER_NAME}
     spec = pod(named("DaemonSet", "csi-freebsd-node"))
-    plugin = f"{KUBELET}/plugins/{DRIVER}"
+    plugin = f"{KUBELET}/plugins/{DRIVER_NAME}"
     (socket,) = (volume for volume in spec["volumes"] if volume["name"] == "socket")
     assert socket["hostPath"]["path"] == plugin
     (registrar,) = (item for item in spec["containers"] if item["name"] == "node-driver-registrar")
@@ -217,3 +218,9 @@ def test_the_example_configuration_is_one_the_driver_takes() -> None:
     (files,) = (item["files"] for item in kustomization(EXAMPLE)["secretGenerator"])
     for host in example.hosts.values():
         assert host.ansible_ssh_private_key_file in {f"{mounts['ssh']}/{name}" for name in files}
+
+
+@pytest.mark.parametrize("storage_class", of_kind("StorageClass"), ids=_name)
+def test_the_parameters_of_every_class_are_ones_the_driver_takes(storage_class: Manifest) -> None:
+    """A misspelt parameter would only be found when somebody asks for a volume."""
+    assert parameters.parse(storage_class["parameters"], {})
