@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VOLUME_FLOOR = 57344
 FILESYSTEM_FLOOR = 98304
-SNAPSHOT_FLOOR = 0
+CLONE_FLOOR = 8192
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Accounting:
             return referenced, referenced, referenced, 0
         live = self._storage.block_map(dataset.guid)
         origin = self._storage.block_map(dataset.origin) if dataset.origin else {}
-        newest = self._storage.block_map(dataset.snapshots[-1].guid) if dataset.snapshots else origin
+        newest = self._storage.block_map(dataset.snapshots[-1].ident) if dataset.snapshots else origin
         unique = differing(live, newest)
-        own = differing(live, origin) + (8192 if dataset.origin else floor(dataset))
+        own = differing(live, origin) + CLONE_FLOOR if dataset.origin else referenced
         return referenced, unique, own, self._in_snapshots(dataset, origin)
 
     def _in_snapshots(self, dataset: Dataset, origin: dict[int, int]) -> int:
         """Blocks only snapshots hold: each version of a block counts where it ends."""
-        chain = [self._storage.block_map(snapshot.guid) for snapshot in dataset.snapshots]
+        chain = [self._storage.block_map(snapshot.ident) for snapshot in dataset.snapshots]
         chain.append(self._storage.block_map(dataset.guid))
         return sum(differing(older, newer, origin) for older, newer in itertools.pairwise(chain))
 
@@ -78,10 +78,10 @@ class Accounting:
         if dataset.kind != VOLUME:
             return 0
         position = dataset.snapshots.index(snapshot)
-        newer = dataset.snapshots[position + 1].guid if position + 1 < len(dataset.snapshots) else dataset.guid
-        older = dataset.snapshots[position - 1].guid if position else dataset.origin
-        neighbours = [self._storage.block_map(guid) for guid in (older, newer) if guid]
-        return differing(self._storage.block_map(snapshot.guid), *neighbours)
+        newer = dataset.snapshots[position + 1].ident if position + 1 < len(dataset.snapshots) else dataset.guid
+        older = dataset.snapshots[position - 1].ident if position else dataset.origin
+        neighbours = [self._storage.block_map(content) for content in (older, newer) if content]
+        return differing(self._storage.block_map(snapshot.ident), *neighbours)
 
     def snapshot_referenced(self, dataset: Dataset, snapshot: Snapshot) -> int:
         return floor(dataset) + self._storage.snapshot_bytes(dataset, snapshot)
@@ -93,10 +93,10 @@ class Accounting:
         if snapshot is None:
             return self.usage(dataset).unique
         position = dataset.snapshots.index(snapshot)
-        older = dataset.snapshots[position - 1].guid if position else dataset.origin
+        older = dataset.snapshots[position - 1].ident if position else dataset.origin
         before = self._storage.block_map(older) if older else {}
         base = 0 if older else floor(dataset)
-        return base + differing(self._storage.block_map(snapshot.guid), before)
+        return base + differing(self._storage.block_map(snapshot.ident), before)
 
     def charged(self, dataset: Dataset) -> int:
         """What a dataset costs its parent: its use or its reservation, whichever is larger."""

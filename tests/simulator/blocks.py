@@ -53,7 +53,7 @@ def allocated_bytes(path: Path) -> int:
 def read_map(path: Path) -> BlockMap:
     blocks: BlockMap = {}
     with path.open("rb") as file:
-        for start, end in _extents(file.fileno()):
+        for start, end in extents(file.fileno()):
             first = start // BLOCK
             file.seek(first * BLOCK)
             for number in range(first, (end + BLOCK - 1) // BLOCK):
@@ -63,7 +63,7 @@ def read_map(path: Path) -> BlockMap:
     return blocks
 
 
-def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
+def extents(descriptor: int) -> Iterator[tuple[int, int]]:
     """Ranges that hold data; where the filesystem cannot tell, the whole file."""
     size = os.fstat(descriptor).st_size
     if not hasattr(os, "SEEK_DATA"):
@@ -88,7 +88,7 @@ def copy_sparse(source: Path, target: Path) -> None:
     with source.open("rb") as reader, target.open("r+b") as writer:
         writer.truncate(0)
         writer.truncate(size)
-        for start, end in _extents(reader.fileno()):
+        for start, end in extents(reader.fileno()):
             for offset in range(start, end, _CHUNK):
                 chunk = os.pread(reader.fileno(), min(_CHUNK, end - offset), offset)
                 _write_without_zeros(writer.fileno(), chunk, offset)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tests.simulator import dispatch, processes, wire
@@ -80,7 +81,7 @@ class Daemon:
     def _serve_client(self, connection: socket.socket) -> None:
         with connection:
             try:
-                call = wire.receive_call(connection)
+                call = replace(wire.receive_call(connection), lifeline=connection.fileno())
             except (wire.Incomplete, OSError, ValueError):
                 return
             try:

@@ -56,12 +56,8 @@ def _handle(machine: Machine, call: Call) -> Result:
     entry = COMMANDS.get(call.name)
     if entry is None:
         raise Unmodelled("the command")
-    with machine.lock if entry.exclusive else contextlib.nullcontext():
-        try:
-            return entry.handler(machine, call)
-        finally:
-            if entry.exclusive:
-                machine.storage.commit()
+    with machine.storage.transaction() if entry.exclusive else contextlib.nullcontext():
+        return entry.handler(machine, call)
 
 
 def _fault(machine: Machine, call: Call, when: str, act: Actor) -> Result | None:

@@ -33,6 +33,7 @@ class Machine:
         self.faults = Faults()
         self.clock_offset = 0.0
         self.booted = time.time()
+        self.epoch = 0
         self.storage = Storage(self, pools or {})
         self._parts = {name: kind(self) for name, kind in registry.PARTS.items()}
 
@@ -70,6 +71,7 @@ class Machine:
     def reboot(self) -> None:
         """Cut the power and boot again; ZFS keeps what was committed, everything volatile is gone."""
         with self.lock:
+            self.epoch += 1
             for part in self._parts.values():
                 part.halt()
             self.storage.halt()

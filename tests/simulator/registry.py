@@ -20,7 +20,11 @@ class Unmodelled(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One execution of a command by a client process; the descriptors are the client's own, open until it is answered."""
+    """
+    One execution of a command by a client process.
+
+    The descriptors are the client's own, open until it is answered; ``lifeline`` becomes readable when it dies.
+    """
 
     argv: tuple[str, ...]
     cwd: str = "/"
@@ -31,6 +35,7 @@ class Call:
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
+    lifeline: int = -1
 
     @property
     def name(self) -> str:

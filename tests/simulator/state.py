@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,9 +28,14 @@ class Bookmark:
 
 @dataclass
 class Snapshot:
-    """``name`` is the part after '@'; ``holds`` maps tag to epoch seconds; ``volsize`` is 0 for filesystems."""
+    """
+    ``name`` is the part after '@'; ``holds`` maps tag to epoch seconds; ``volsize`` is 0 for filesystems.
+
+    ``ident`` is the simulator's own: a received copy has the ``guid`` of what was sent, but content of its own.
+    """
 
     name: str
+    ident: int
     guid: int
     createtxg: int
     creation: int
@@ -47,7 +52,7 @@ class Dataset:
     """
     A filesystem or volume. ``local`` and ``received`` hold property values in stored form (numbers in decimal).
 
-    ``snapshots`` are oldest first. ``origin`` is the GUID of the snapshot this is a clone of, 0 for none. ``resume`` describes
+    ``snapshots`` are oldest first. ``origin`` is the ident of the snapshot this is a clone of, 0 for none. ``resume`` describes
     a partially received stream. ``key_loaded`` matters for encryption roots only. ``permissions`` is what zfs allow recorded.
     """
 
@@ -168,21 +173,20 @@ class Tree:
     def pool_roots(self) -> list[Dataset]:
         return [self._datasets[name] for name in sorted(self.pools) if self.pools[name].imported]
 
-    def find_snapshot(self, guid: int) -> tuple[Dataset, Snapshot] | None:
-        """The snapshot with this GUID, wherever promote has moved it."""
-        for dataset in self._datasets.values():
-            for snapshot in dataset.snapshots:
-                if snapshot.guid == guid:
-                    return dataset, snapshot
-        return None
+    def find_snapshot(self, ident: int) -> tuple[Dataset, Snapshot] | None:
+        """The snapshot with this ident, wherever promote has moved it."""
+        return next((found for found in self._snapshots() if found[1].ident == ident), None)
+
+    def snapshots_by_guid(self, guid: int) -> list[tuple[Dataset, Snapshot]]:
+        """All copies of a snapshot on this host."""
+        return [found for found in self._snapshots() if found[1].guid == guid]
+
+    def _snapshots(self) -> Iterator[tuple[Dataset, Snapshot]]:
+        return ((dataset, snapshot) for dataset in self._datasets.values() for snapshot in dataset.snapshots)
 
     def clones(self, snapshot: Snapshot) -> list[Dataset]:
         """Datasets whose origin is this snapshot, by name."""
-        return sorted((d for d in self._datasets.values() if d.origin == snapshot.guid), key=lambda d: d.name)
-
-    def clones_of(self, snapshots: Iterable[Snapshot]) -> list[Dataset]:
-        guids = {snapshot.guid for snapshot in snapshots}
-        return [d for d in self._datasets.values() if d.origin in guids]
+        return sorted((d for d in self._datasets.values() if d.origin == snapshot.ident), key=lambda d: d.name)
 
     def ancestors(self, dataset: Dataset) -> list[Dataset]:
         """From the parent up to the pool's root."""

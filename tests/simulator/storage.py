@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,9 +97,9 @@ class Storage:
     def take_snapshot(self, dataset: Dataset, name: str, txg: int, now: int, properties: dict[str, str]) -> Snapshot:
         """Freeze the present content of a dataset."""
         objset = self.tree.pools[dataset.pool].take_objset()
-        snapshot = Snapshot(name, new_guid(), txg, now, objset, dataset.volsize, dict(properties))
+        snapshot = Snapshot(name, new_guid(), new_guid(), txg, now, objset, dataset.volsize, dict(properties))
         if dataset.kind == VOLUME:
-            copy_sparse(self.file(dataset.guid), self.file(snapshot.guid))
+            copy_sparse(self.file(dataset.guid), self.file(snapshot.ident))
         dataset.snapshots.append(snapshot)
         self.changed(dataset)
         return snapshot
@@ -105,31 +107,44 @@ class Storage:
     def remove_snapshot(self, dataset: Dataset, snapshot: Snapshot) -> None:
         dataset.snapshots.remove(snapshot)
         self.changed(dataset)
-        self.discard_data(snapshot.guid)
+        self.discard_data(snapshot.ident)
 
-    def reap(self, guid: int) -> None:
+    def reap(self, ident: int) -> None:
         """Destroy a snapshot marked for deferred destruction when nothing needs it any more."""
-        found = self.tree.find_snapshot(guid)
+        found = self.tree.find_snapshot(ident)
         if found is None:
             return
         dataset, snapshot = found
         if snapshot.defer_destroy and not snapshot.holds and not self.tree.clones(snapshot):
             self.remove_snapshot(dataset, snapshot)
 
+    def begin_copy(self, dataset: Dataset) -> int:
+        """A second content, equal to a volume's now, that nobody sees until ``end_copy``."""
+        content = new_guid()
+        if dataset.kind == VOLUME:
+            copy_sparse(self.file(dataset.guid), self.file(content))
+        return content
+
+    def end_copy(self, dataset: Dataset, content: int) -> None:
+        """Make the hidden content the volume's own."""
+        if dataset.kind == VOLUME:
+            copy_sparse(self.file(content), self.file(dataset.guid))
+        self.discard_data(content)
+
     def restore(self, dataset: Dataset, snapshot: Snapshot) -> None:
         """Make a volume's size and content those of a snapshot; who has it open sees the change."""
-        copy_sparse(self.file(snapshot.guid), self.file(dataset.guid))
+        copy_sparse(self.file(snapshot.ident), self.file(dataset.guid))
         dataset.local["volsize"] = str(snapshot.volsize)
         self.changed(dataset)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
-    def file(self, guid: int) -> Path:
-        """The sparse file with the content of a volume or of a volume's snapshot."""
-        return self._data / str(guid)
+    def file(self, content: int) -> Path:
+        """The sparse file with the content of a volume (its GUID) or of a volume's snapshot (its ident)."""
+        return self._data / str(content)
 
-    def discard_data(self, guid: int) -> None:
-        path = self.file(guid)
+    def discard_data(self, content: int) -> None:
+        path = self.file(content)
         self._maps.forget(path)
         path.unlink(missing_ok=True)
 
@@ -146,6 +161,8 @@ class Storage:
             os.link(self.file(dataset.guid), node)
 
     def _has_node(self, dataset: Dataset) -> bool:
+        if dataset.resume.get("fresh"):
+            return False
         if not self.tree.pools[dataset.pool].imported or self.inherited(dataset, "volmode", "default") == "none":
             return False
         root = self.tree.get(dataset.encryption_root) if dataset.encryption_root else None
@@ -160,9 +177,10 @@ class Storage:
             return
         self.node(dataset.name).unlink(missing_ok=True)
         for directory in self.node(dataset.name).parents:
-            if directory == self._zvols or any(directory.iterdir()):
+            if directory == self._zvols or (directory.exists() and any(directory.iterdir())):
                 return
-            directory.rmdir()
+            if directory.exists():
+                directory.rmdir()
 
     def inherited(self, dataset: Dataset, name: str, default: str) -> str:
         """The effective value of an inheritable property."""
@@ -177,10 +195,10 @@ class Storage:
         return allocated_bytes(self.file(dataset.guid)) if dataset.kind == VOLUME else 0
 
     def snapshot_bytes(self, dataset: Dataset, snapshot: Snapshot) -> int:
-        return allocated_bytes(self.file(snapshot.guid)) if dataset.kind == VOLUME else 0
+        return allocated_bytes(self.file(snapshot.ident)) if dataset.kind == VOLUME else 0
 
-    def block_map(self, guid: int) -> BlockMap:
-        return self._maps.of(self.file(guid))
+    def block_map(self, content: int) -> BlockMap:
+        return self._maps.of(self.file(content))
 
     # -- volumes in use --------------------------------------------------------------------------------------------
 
@@ -223,8 +241,14 @@ class Storage:
         self._holders.get(dataset.guid, set()).discard(holder)
 
     def halt(self) -> None:
-        """Power is cut: nothing is open any more and keys are forgotten."""
+        """Power is cut: nothing is open any more, keys are forgotten, half-received datasets that cannot resume go."""
         self._holders.clear()
+        for dataset in list(self.tree.all(exported=True)):
+            if dataset.resume.get("fresh") and not dataset.resume.get("resumable"):
+                self.remove(dataset)
+            elif dataset.resume.get("active"):
+                dataset.resume["active"] = False
+                self.changed(dataset)
         for dataset in self.tree.all(exported=True):
             if dataset.key_loaded:
                 dataset.key_loaded = False
@@ -235,6 +259,15 @@ class Storage:
         self.commit()
 
     # -- persistence -----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the machine's lock, and commit at the end whatever happens."""
+        with self.machine.lock:
+            try:
+                yield
+            finally:
+                self.commit()
 
     def commit(self) -> None:
         """Append what has changed to the journal, so that a killed daemon comes back with it."""
@@ -299,11 +332,12 @@ def _describe(dataset: Dataset, holders: list[str]) -> Json:
         snapshot.name: {
             "guid": str(snapshot.guid),
             "properties": dict(snapshot.local),
-            "holds": sorted(snapshot.holds),
+            "holds": [*sorted(snapshot.holds)],
             "defer_destroy": snapshot.defer_destroy,
         }
         for snapshot in dataset.snapshots
     }
+    opened: list[Json] = [*holders]
     return {
         "type": dataset.kind,
         "guid": str(dataset.guid),
@@ -311,7 +345,7 @@ def _describe(dataset: Dataset, holders: list[str]) -> Json:
         "received": dict(dataset.received),
         "origin": str(dataset.origin) if dataset.origin else None,
         "snapshots": snapshots,
-        "open_by": [*holders],
+        "open_by": opened,
     }
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from tests.simulator.machine import Machine
 from tests.simulator.registry import Call, Result, Unmodelled, command
-from tests.simulator.zfs import clones, create, delegation, destroy, getting, listing, setting, snapshots
+from tests.simulator.zfs import (
+    clones,
+    create,
+    delegation,
+    destroy,
+    getting,
+    listing,
+    program,
+    receive,
+    send,
+    setting,
+    snapshots,
+)
 from tests.simulator.zfs.errors import UsageError, ZfsError
 from tests.simulator.zfs.session import Session
 from tests.simulator.zfs.usage import usage_text
@@ -25,17 +38,24 @@ _SUBCOMMANDS: dict[str, Subcommand] = {
     "holds": snapshots.holds,
     "inherit": setting.inherit,
     "list": listing.list_datasets,
+    "program": program.program,
     "promote": clones.promote,
     "release": snapshots.release,
+    "receive": receive.receive,
     "rename": clones.rename,
     "rollback": snapshots.rollback,
+    "send": send.send,
     "set": setting.set_properties,
     "snapshot": snapshots.snapshot,
     "unallow": delegation.unallow,
 }
 
 
-@command("zfs")
+_STREAMING = ("send", "receive")
+"""They lock for themselves, for data may flow for long."""
+
+
+@command("zfs", exclusive=False)
 def zfs(machine: Machine, call: Call) -> Result:
     session = Session(machine, call)
     args = call.args
@@ -55,8 +75,10 @@ def zfs(machine: Machine, call: Call) -> Result:
 
 
 def _run(session: Session, name: str, args: list[str]) -> Result:
+    lock = contextlib.nullcontext() if name in _STREAMING else session.storage.transaction()
     try:
-        rc = _SUBCOMMANDS[name](session, args)
+        with lock:
+            rc = _SUBCOMMANDS[name](session, args)
     except ZfsError as error:
         session.complain(error.message)
         rc = error.rc

@@ -72,8 +72,7 @@ def _make_clone(session: Session, source: Handle, target: str, stored: dict[str,
     if dataset.encryption_root:
         raise Unmodelled("a clone of an encrypted dataset")
     properties = dict(stored)
-    if dataset.kind == VOLUME:
-        properties.setdefault("volsize", str(origin.volsize))
+    size = properties.setdefault("volsize", str(origin.volsize)) if dataset.kind == VOLUME else ""
     made = Dataset(
         name=target,
         kind=dataset.kind,
@@ -83,12 +82,12 @@ def _make_clone(session: Session, source: Handle, target: str, stored: dict[str,
         objsetid=session.tree.pools[dataset.pool].take_objset(),
         volblocksize=dataset.volblocksize,
         local=properties,
-        origin=origin.guid,
+        origin=origin.ident,
     )
     session.storage.add(made)
     if made.kind == VOLUME:
         session.storage.restore(made, origin)
-        made.local["volsize"] = properties["volsize"]
+        made.local["volsize"] = size
         session.storage.resize_file(made)
     else:
         mounts.mount_new(session, made)
@@ -118,7 +117,7 @@ def promote(session: Session, args: list[str]) -> int:
             raise ZfsError(f"{prefix}: conflicting snapshot '{snapshot.name}' from parent '{name}'")
     former.snapshots = [snapshot for snapshot in former.snapshots if snapshot not in moving]
     dataset.snapshots = [*moving, *dataset.snapshots]
-    dataset.origin, former.origin = former.origin, origin.guid
+    dataset.origin, former.origin = former.origin, origin.ident
     session.storage.changed(dataset)
     session.storage.changed(former)
     session.moved()

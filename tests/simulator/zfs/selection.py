@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.simulator.registry import Unmodelled
 from tests.simulator.state import BOOKMARK, FILESYSTEM, SNAPSHOT, VOLUME
@@ -77,7 +77,7 @@ def select(session: Session, arguments: list[str], scope: Scope) -> tuple[list[H
                 session.complain(error.message)
                 rc = 1
     else:
-        everything = Scope(scope.kinds, recurse=True, depth=scope.depth, sort=scope.sort)
+        everything = replace(scope, recurse=True)
         for root in session.tree.pool_roots():
             _visit(session, Handle(root), everything, 0, chosen)
     return _ordered(session, list(chosen.values()), scope.sort), rc

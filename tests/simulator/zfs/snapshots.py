@@ -225,7 +225,7 @@ def _release(session: Session, dataset: Dataset, name: str, tag: str, *, recursi
             raise ZfsError(f"{prefix}: {messages.DENIED}")
         del handle.snapshot.holds[tag]
         session.storage.changed(handle.dataset)
-        session.storage.reap(handle.snapshot.guid)
+        session.storage.reap(handle.snapshot.ident)
     session.moved()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.simulator.registry import Unmodelled
-from tests.simulator.state import VOLUME, Dataset
+from tests.simulator.state import VOLUME, Dataset, Snapshot
 from tests.simulator.zfs import mounts
 from tests.simulator.zfs.numbers import UINT64_MAX, nice_bytes, nice_number
 from tests.simulator.zfs.properties import LIMITS, QUOTAS, RESERVATIONS, Property, is_user_property
@@ -141,7 +143,7 @@ def _clones(session: Session, handle: Handle) -> str | None:
 
 
 
-_FACTS = {
+_FACTS: dict[str, Callable[[Session, Any], str | None]] = {
     "type": lambda _, handle: handle.kind,
     "guid": lambda _, handle: str(_identity(handle)[0]),
     "createtxg": lambda _, handle: str(_identity(handle)[1]),
@@ -220,7 +222,7 @@ def _encryption(session: Session, dataset: Dataset, name: str) -> tuple[str | No
 
 def inherited(session: Session, handle: Handle, name: str, default: str | None) -> tuple[str | None, str]:
     """An inheritable property: own local, own received, the nearest ancestor's, the default."""
-    own = handle.snapshot if handle.snapshot is not None else handle.dataset
+    own: Dataset | Snapshot = handle.snapshot if handle.snapshot is not None else handle.dataset
     if name in own.local:
         return own.local[name], LOCAL
     if name in own.received:
@@ -254,9 +256,11 @@ def user_value(session: Session, handle: Handle, name: str) -> Value | None:
 
 def user_properties(session: Session, handle: Handle) -> list[str]:
     """Names of all user properties in effect, sorted as the nvlist of the kernel lists them."""
-    holders = [handle.dataset, *session.tree.ancestors(handle.dataset)]
+    holders: list[Dataset | Snapshot] = [handle.dataset, *session.tree.ancestors(handle.dataset)]
+    if handle.snapshot is not None:
+        holders.append(handle.snapshot)
     names: set[str] = set()
-    for holder in (*([handle.snapshot] if handle.snapshot else []), *holders):
+    for holder in holders:
         names.update(name for store in (holder.local, holder.received) for name in store if ":" in name)
     return sorted(names)
 
