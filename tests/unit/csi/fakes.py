@@ -97,7 +97,13 @@ class CannedVolumes(Canned):
         self.answer("delete", volume_id, deadline=deadline)
 
     def publish(
-        self, volume_id: str, node_id: str, mode: AccessMode, readonly: bool, *, deadline: float  # noqa: FBT001
+        self,
+        volume_id: str,
+        node_id: str,
+        mode: AccessMode,
+        readonly: bool,  # noqa: FBT001
+        *,
+        deadline: float,
     ) -> Mapping[str, str]:
         return self.answer("publish", volume_id, node_id, mode, readonly, deadline=deadline)
 

@@ -1,0 +1,350 @@
+"""What is refused by looking at the request alone: its code, the field it names, and what is asked first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from csi_driver.proto import csi_pb2 as pb
+from tests.unit.csi.fakes import (
+    NODE_ID,
+    PUBLISH_CONTEXT,
+    TARGET,
+    TIMEOUT,
+    VOLUME_ID,
+    Driver,
+    block,
+    create_request,
+    mount,
+    node_publish_request,
+    publish_request,
+    refused,
+    sized,
+    stage_request,
+    volume,
+)
+
+VALIDATE = pb.ValidateVolumeCapabilitiesRequest
+UNPUBLISH = pb.ControllerUnpublishVolumeRequest
+STATS = pb.NodeGetVolumeStatsRequest
+
+LEGAL_NAMES = [
+    "a",
+    "a/b",
+    "a b",
+    "a@b",
+    "it's",
+    'say "hi"',
+    "a;reboot",
+    "$(reboot)",
+    "`reboot`",
+    "..",
+    "-rf",
+    "%2F",
+    "#",
+    "two\nlines",
+    "cr\r",
+    "tab\t",
+    "storage 💾",
+    "\u00a0",
+    "x" * 128,
+    "é" * 64,
+    "{{ lookup('pipe', 'touch /tmp/x') }}",
+    "{% set x = 1 %}",
+    "{# comment #}",
+]
+FORBIDDEN_CHARACTERS = [*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0)]
+
+
+@pytest.mark.parametrize("name", LEGAL_NAMES)
+def test_whatever_the_specification_allows_is_a_name(driver: Driver, name: str) -> None:
+    """It reaches the domain as it was sent."""
+    driver.volumes.answers["create"] = volume()
+    driver.controller.CreateVolume(create_request(name=name), timeout=TIMEOUT)
+    assert driver.volumes.calls[0][1][0] == name
+
+
+def test_forbidden_control_characters_are_refused(driver: Driver) -> None:
+    """Each is named by its code point, never repeated."""
+    for number in FORBIDDEN_CHARACTERS:
+        status, message = refused(driver.controller.CreateVolume, create_request(name=f"a{chr(number)}b"))
+        assert status.name == "INVALID_ARGUMENT"
+        assert message == f"name: holds the control character U+{number:04X}; leave it out"
+
+
+CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
+    ("no name", "CreateVolume", create_request(name=""), "name: required"),
+    ("129 bytes", "CreateVolume", create_request(name="x" * 129), "name: 129 bytes long, the limit is 128"),
+    ("129 bytes in fewer letters", "CreateVolume", create_request(name="é" * 64 + "x"), "name: 129 bytes long"),
+    ("no capabilities", "CreateVolume", create_request(volume_capabilities=[]), "volume_capabilities: required"),
+    (
+        "no access type",
+        "CreateVolume",
+        create_request(volume_capabilities=[mount(), pb.VolumeCapability(access_mode=mount().access_mode)]),
+        "volume_capabilities[1].access_type: required",
+    ),
+    (
+        "no access mode",
+        "CreateVolume",
+        create_request(volume_capabilities=[pb.VolumeCapability(mount=mount().mount)]),
+        "volume_capabilities[0].access_mode: required",
+    ),
+    (
+        "unknown mode",
+        "CreateVolume",
+        create_request(volume_capabilities=[block(mode=99)]),
+        "volume_capabilities[0].access_mode: 99 is not",
+    ),
+    (
+        "filesystem on many nodes",
+        "CreateVolume",
+        create_request(volume_capabilities=[block(mode=5), mount(mode=5)]),
+        "volume_capabilities[1]: a filesystem",
+    ),
+    (
+        "long filesystem name",
+        "CreateVolume",
+        create_request(volume_capabilities=[mount("x" * 129)]),
+        "volume_capabilities[0].mount.fs_type: 129 bytes",
+    ),
+    (
+        "too many mount flags",
+        "CreateVolume",
+        create_request(volume_capabilities=[mount(flags=("x" * 64,) * 65)]),
+        "volume_capabilities[0].mount.mount_flags: 4160 bytes long, the limit is 4096",
+    ),
+    (
+        "line feed in a mount flag",
+        "CreateVolume",
+        create_request(volume_capabilities=[mount(flags=("ro\n",))]),
+        "mount_flags: holds the control character U+000A",
+    ),
+    (
+        "mount group",
+        "CreateVolume",
+        create_request(
+            volume_capabilities=[
+                pb.VolumeCapability(mount={"volume_mount_group": "7"}, access_mode=mount().access_mode)
+            ]
+        ),
+        "volume_mount_group: this driver does not offer",
+    ),
+    ("size 0", "CreateVolume", sized(), "capacity_range: neither"),
+    ("negative size", "CreateVolume", sized(-1), "capacity_range.required_bytes: -1 is negative"),
+    ("most negative size", "CreateVolume", sized(-(2**63)), "capacity_range.required_bytes: -9223372036854775808"),
+    ("negative limit", "CreateVolume", sized(5, -1), "capacity_range.limit_bytes: -1 is negative"),
+    ("required over limit", "CreateVolume", sized(9, 8), "required_bytes 9 is above limit_bytes 8"),
+    (
+        "parameters over 4 KiB",
+        "CreateVolume",
+        create_request(parameters={"a" * 97: "b" * 4000}),
+        "parameters: 4097 bytes in all, the limit is 4096",
+    ),
+    (
+        "content source",
+        "CreateVolume",
+        create_request(volume_content_source={"snapshot": {"snapshot_id": "s"}}),
+        "volume_content_source: this driver does not offer",
+    ),
+    (
+        "mutable parameters",
+        "CreateVolume",
+        create_request(mutable_parameters={"a": "b"}),
+        "mutable_parameters: this driver does not offer",
+    ),
+    ("no id", "DeleteVolume", pb.DeleteVolumeRequest(), "volume_id: required"),
+    ("long id", "DeleteVolume", pb.DeleteVolumeRequest(volume_id="x" * 129), "volume_id: 129 bytes"),
+    ("no volume", "ControllerPublishVolume", pb.ControllerPublishVolumeRequest(), "volume_id: required"),
+    ("no node", "ControllerPublishVolume", publish_request(node_id=""), "node_id: required"),
+    ("long node", "ControllerPublishVolume", publish_request(node_id="x" * 257), "node_id: 257 bytes"),
+    (
+        "no capability",
+        "ControllerPublishVolume",
+        pb.ControllerPublishVolumeRequest(volume_id="fake-vol-id", node_id="fake-node-id"),
+        "volume_capability: required",
+    ),
+    (
+        "filesystem on many nodes",
+        "ControllerPublishVolume",
+        publish_request(volume_capability=mount(mode=5)),
+        "volume_capability: a filesystem",
+    ),
+    ("no volume", "ControllerUnpublishVolume", UNPUBLISH(node_id=str(NODE_ID)), "volume_id: required"),
+    ("long node", "ControllerUnpublishVolume", UNPUBLISH(volume_id="v", node_id="x" * 257), "node_id: 257"),
+    ("no volume", "ValidateVolumeCapabilities", VALIDATE(volume_capabilities=[mount()]), "volume_id: required"),
+    ("no capabilities", "ValidateVolumeCapabilities", VALIDATE(volume_id=VOLUME_ID), "volume_capabilities: req"),
+    ("negative page", "ListVolumes", pb.ListVolumesRequest(max_entries=-1), "max_entries: -1 is negative"),
+    (
+        "filesystem on many nodes",
+        "GetCapacity",
+        pb.GetCapacityRequest(volume_capabilities=[mount(mode=5)]),
+        "volume_capabilities[0]: a filesystem",
+    ),
+    ("no volume", "ControllerGetVolume", pb.ControllerGetVolumeRequest(), "volume_id: required"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "says"),
+    [case[1:] for case in CONTROLLER_CASES],
+    ids=[f"{case[1]}: {case[0]}" for case in CONTROLLER_CASES],
+)
+def test_the_controller_refuses_what_is_malformed(driver: Driver, method: str, request_: Any, says: str) -> None:
+    """INVALID_ARGUMENT, the field and the remedy; the domain is not even asked."""
+    status, message = refused(getattr(driver.controller, method), request_)
+    assert status.name == "INVALID_ARGUMENT", message
+    assert says in message
+    assert "; " in message, "no remedy"
+    assert not driver.volumes.calls
+
+
+@pytest.mark.parametrize("size", [2**62 + 1, 2**63 - 1])
+def test_a_size_that_nothing_can_hold_is_out_of_range(driver: Driver, size: int) -> None:
+    """Rounding it up could leave the range of the wire."""
+    status, message = refused(driver.controller.CreateVolume, sized(size))
+    assert status.name == "OUT_OF_RANGE"
+    assert "capacity_range.required_bytes" in message
+    assert not driver.volumes.calls
+
+
+@pytest.mark.parametrize("size", [1, 4097, 2**62])
+@pytest.mark.parametrize("limit", [0, 2**63 - 1])
+def test_any_other_size_is_for_the_storage_host_to_judge(driver: Driver, size: int, limit: int) -> None:
+    """It knows the block size and the room there is."""
+    driver.volumes.answers["create"] = volume()
+    driver.controller.CreateVolume(sized(size, limit), timeout=TIMEOUT)
+    assert driver.volumes.calls[0][1][2:4] == (size, limit)
+
+
+def context(**changes: str | None) -> dict[str, str]:
+    merged = {**PUBLISH_CONTEXT, **changes}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+NODE_CASES: list[tuple[str, str, Any, str]] = [
+    ("no volume", "NodeStageVolume", pb.NodeStageVolumeRequest(), "volume_id: required"),
+    ("no path", "NodeStageVolume", stage_request(staging_target_path=""), "staging_target_path: required"),
+    ("no capability", "NodeStageVolume", stage_request(volume_capability=None), "volume_capability: required"),
+    ("long path", "NodeStageVolume", stage_request(staging_target_path="/" * 4096), "staging_target_path: 4096"),
+    (
+        "filesystem on many nodes",
+        "NodeStageVolume",
+        stage_request(volume_capability=mount(mode=5)),
+        "volume_capability: a filesystem",
+    ),
+    *(
+        (
+            f"no {key}",
+            "NodeStageVolume",
+            stage_request(publish_context=context(**{key: None})),
+            f"publish_context.{key}: required",
+        )
+        for key in PUBLISH_CONTEXT
+    ),
+    (
+        "unknown protocol",
+        "NodeStageVolume",
+        stage_request(publish_context=context(protocol="floppy")),
+        "publish_context.protocol: 'floppy' is not known",
+    ),
+    *(
+        (
+            f"malformed {key} {value!r}",
+            "NodeStageVolume",
+            stage_request(publish_context=context(**{key: value})),
+            f"publish_context.{key}: not of the form",
+        )
+        for key, value in [
+            ("portals", "nas"),
+            ("portals", "192.0.2.1:3260,"),
+            ("portals", "-D:3260"),
+            ("target", "--logout"),
+            ("target", TARGET + " "),
+            ("target", "iqn.x"),
+            ("lun", "-1"),
+            ("lun", "0x1"),
+            ("lun", "\u0661"),
+            ("serial", "x"),
+            ("serial", "../../dev/sda"),
+        ]
+    ),
+    ("no volume", "NodeUnstageVolume", pb.NodeUnstageVolumeRequest(staging_target_path="/s"), "volume_id: req"),
+    ("no path", "NodeUnstageVolume", pb.NodeUnstageVolumeRequest(volume_id="v"), "staging_target_path: required"),
+    ("no volume", "NodePublishVolume", pb.NodePublishVolumeRequest(), "volume_id: required"),
+    ("no path", "NodePublishVolume", node_publish_request(target_path=""), "target_path: required"),
+    (
+        "no capability, no staging path",
+        "NodePublishVolume",
+        node_publish_request(volume_capability=None, staging_target_path=""),
+        "volume_capability: required",
+    ),
+    ("no volume", "NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(target_path="/t"), "volume_id: required"),
+    ("no path", "NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(volume_id="v"), "target_path: required"),
+    ("NUL", "NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(volume_id="v", target_path="/a\0b"), "U+0000"),
+    ("no volume", "NodeGetVolumeStats", STATS(volume_path="some/path"), "volume_id: required"),
+    ("no path", "NodeGetVolumeStats", STATS(volume_id="v"), "volume_path: required"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "says"),
+    [case[1:] for case in NODE_CASES],
+    ids=[f"{case[1]}: {case[0]!a}" for case in NODE_CASES],
+)
+def test_the_node_refuses_what_is_malformed(driver: Driver, method: str, request_: Any, says: str) -> None:
+    """INVALID_ARGUMENT, the field and the remedy, never the target; nothing is tried."""
+    status, message = refused(getattr(driver.node, method), request_)
+    assert status.name == "INVALID_ARGUMENT", message
+    assert says in message
+    assert "; " in message, "no remedy"
+    assert TARGET not in message
+    assert not driver.on_node.calls
+
+
+def test_publishing_what_cannot_be_staged_is_a_failed_precondition(driver: Driver) -> None:
+    """No staging path, although this driver stages."""
+    status, message = refused(driver.node.NodePublishVolume, node_publish_request(staging_target_path=""))
+    assert status.name == "FAILED_PRECONDITION"
+    assert "stage the volume first" in message
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "fields"),
+    [
+        ("CreateVolume", pb.CreateVolumeRequest(), ["name", "volume_capabilities"]),
+        (
+            "ControllerPublishVolume",
+            pb.ControllerPublishVolumeRequest(),
+            ["volume_id", "node_id", "volume_capability"],
+        ),
+        ("ValidateVolumeCapabilities", VALIDATE(), ["volume_id", "volume_capabilities"]),
+        ("NodeStageVolume", pb.NodeStageVolumeRequest(), ["volume_id", "staging_target_path", "volume_capability"]),
+        ("NodePublishVolume", pb.NodePublishVolumeRequest(), ["volume_id", "target_path", "volume_capability"]),
+        ("NodeUnstageVolume", pb.NodeUnstageVolumeRequest(), ["volume_id", "staging_target_path"]),
+        ("NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(), ["volume_id", "target_path"]),
+        ("NodeGetVolumeStats", STATS(), ["volume_id", "volume_path"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_missing_fields_are_named_in_the_contracts_order(
+    driver: Driver, method: str, request_: Any, fields: list[str]
+) -> None:
+    """One at a time, each before anything is looked up."""
+    call = getattr(driver.node if method.startswith("Node") else driver.controller, method)
+    for field in fields:
+        status, message = refused(call, request_)
+        assert status.name == "INVALID_ARGUMENT"
+        assert message.startswith(f"{field}: required, but not given; ")
+        fill(request_, field)
+    assert not driver.volumes.calls
+    assert not driver.on_node.calls
+
+
+def fill(request: Any, field: str) -> None:
+    if field == "volume_capabilities":
+        request.volume_capabilities.append(mount())
+    elif field == "volume_capability":
+        request.volume_capability.CopyFrom(mount())
+    else:
+        setattr(request, field, "fake")
