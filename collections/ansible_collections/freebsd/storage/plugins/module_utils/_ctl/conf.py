@@ -113,8 +113,10 @@ def _problem(export: Export) -> Optional[str]:
 
 
 def _auth_group(export: Export) -> list[str]:
+    # Without a type ctld lets nobody in, whatever names the group has; with "none" the names still count.
     return [
         f'auth-group "{export.auth_group}" {{',
+        '\tauth-type "none"',
         f'\tinitiator-name "{export.initiator}"',
         "}",
     ]

@@ -163,6 +163,7 @@ def test_a_publication_is_recorded_written_tested_reloaded_and_verified(host: Ho
         "# BEGIN freebsd.storage demo\n"
         "# Made from ZFS properties. What is changed here will be overwritten.\n"
         f'auth-group "demo:{TOKENS[0]}" {{\n'
+        '\tauth-type "none"\n'
         '\tinitiator-name "iqn.1994-09.org.freebsd.csi:demo:node1"\n'
         "}\n"
         f'lun "demo:{UUIDS[0]}" {{\n'

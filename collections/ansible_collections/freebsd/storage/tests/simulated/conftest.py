@@ -1,0 +1,131 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A simulated host for the whole code below the modules, with real commands and real files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from ansible_collections.freebsd.storage.plugins.module_utils._apply.engine import Engine, Reply, Request
+from ansible_collections.freebsd.storage.plugins.module_utils._apply.spec import items_of
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.local import LocalCtl
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.seam import Patience
+from ansible_collections.freebsd.storage.plugins.module_utils.command import SystemCommands
+from tests.simulator.host import SimulatedHost
+
+OWNER = "demo"
+SIZE = 1 << 26
+
+
+class Host:
+    """What the modules see of a host, and what they cannot see."""
+
+    def __init__(self, simulated: SimulatedHost) -> None:
+        self.simulated = simulated
+        self.info = simulated.info
+        self.conf = Path(simulated.root, "etc/ctl.conf")
+        self.pristine = self.conf.read_text()
+
+    def apply(
+        self,
+        *resources: dict[str, Any],
+        commands: Optional[SystemCommands] = None,
+        seconds: float = 30,
+        patience: Optional[Patience] = None,
+        check_mode: bool = False,
+    ) -> Reply:
+        commands = commands or SystemCommands(time.monotonic() + seconds)
+        settings_dir = self.info["settings_dir"]
+        request = Request(OWNER, self.info["parent"], settings_dir, 10, check_mode)
+        engine = Engine(request, commands, LocalCtl(commands, patience=patience))
+        return engine.run(items_of(list(resources)))
+
+    def fault(self, **what: Any) -> None:
+        self.simulated.control("fault", **what)
+
+    def run(self, *argv: str) -> str:
+        done = self.simulated.run(*argv)
+        assert done["rc"] == 0, done
+        return str(done["out"])
+
+    def targets(self) -> list[str]:
+        ports = self.run("ctladm", "portlist", "-x").splitlines()
+        return [line.split(">")[1].split("<")[0] for line in ports if "<target>iqn" in line]
+
+    def datasets(self) -> list[str]:
+        return self.run("zfs", "list", "-H", "-r", "-o", "name", self.info["parent"]).split()[1:]
+
+    def make(self, name: str) -> str:
+        noun = self.apply(volume(name)).outcomes[0].noun
+        assert noun is not None
+        return str(noun["uuid"])
+
+    def clean(self, *uuids: str) -> None:
+        """End everything as a caller would, and see that nothing is left."""
+        errors(self.apply(*(unpublish(uuid) for uuid in uuids)), none=True)
+        errors(self.apply(*(delete(uuid) for uuid in uuids)), none=True)
+        self.empty()
+
+    def empty(self) -> None:
+        assert self.datasets() == []
+        assert self.targets() == []
+        assert "<lun " not in self.run("ctladm", "devlist", "-x")
+        assert self.conf.read_text() == self.pristine
+        assert sorted(path.name for path in self.conf.parent.iterdir() if "ctl.conf" in path.name) == ["ctl.conf"]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedHost]:
+    with SimulatedHost(tmp_path_factory.mktemp("host")) as host:
+        yield host
+
+
+@pytest.fixture
+def host(simulated: SimulatedHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setenv("PATH", f"{simulated.root}/bin:{os.environ['PATH']}")
+    host = Host(simulated)
+    yield host
+    simulated.control("clear-faults")
+    for name in host.datasets():
+        host.run("zfs", "inherit", "-r", "org.freebsd.storage:publication.676b8bb84ce7", name)
+    host.conf.write_text(host.pristine)
+    host.run("service", "ctld", "restart")
+    for name in reversed(host.datasets()):
+        host.run("zfs", "destroy", "-r", name)
+
+
+def volume(name: str = "pvc-1", **options: Any) -> dict[str, Any]:
+    return {"key": name, "kind": "volume", "name": name, "required_bytes": SIZE, **options}
+
+
+def delete(uuid: str) -> dict[str, Any]:
+    return {"key": uuid, "kind": "volume", "state": "absent", "uuid": uuid}
+
+
+def publish(uuid: str, node: str = "n1", **options: Any) -> dict[str, Any]:
+    initiator = f"iqn.1994-09.org.freebsd.csi:demo:{node}"
+    return {"key": uuid, "kind": "publication", "volume": uuid, "node": node, "initiator": initiator, **options}
+
+
+def unpublish(uuid: str, node: Optional[str] = None) -> dict[str, Any]:
+    return {"key": uuid, "kind": "publication", "state": "absent", "volume": uuid, "node": node}
+
+
+def errors(reply: Reply, *, none: bool = False) -> list[Optional[str]]:
+    """Return the code of each item's error."""
+    found = [outcome.error for outcome in reply.outcomes]
+    if none:
+        assert found == [None] * len(found)
+    return [None if error is None else error.code for error in found]
+
+
+def nouns(reply: Reply) -> Sequence[Any]:
+    return [outcome.noun for outcome in reply.outcomes]
