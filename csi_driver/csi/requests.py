@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csi_driver.csi import access, fields
-from csi_driver.errors import DriverError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.proto import csi_pb2
     from csi_driver.storage.model import AccessMode, VolumeCapability
-
-# 4 EiB. Beyond, rounding up to a block could leave the 63 bits that sizes have on the wire and in ZFS.
-SIZE_MAX_BYTES = 1 << 62
 
 # Clients receive 4 MiB at most; a volume takes a few hundred bytes.
 PAGE_MAX_ENTRIES = 5000
@@ -137,17 +133,13 @@ def _capacity_range(request: csi_pb2.CreateVolumeRequest) -> tuple[int, int]:
     if not any(sizes.values()):
         problem = "neither required_bytes nor limit_bytes is above 0; give one, or leave capacity_range out"
         raise fields.invalid("capacity_range", problem)
-    _check_order(wanted.required_bytes, wanted.limit_bytes)
-    return wanted.required_bytes, wanted.limit_bytes
-
-
-def _check_order(required_bytes: int, limit_bytes: int) -> None:
-    if 0 < limit_bytes < required_bytes:
-        problem = f"required_bytes {required_bytes} is above limit_bytes {limit_bytes}; raise the limit or ask for less"
+    if 0 < wanted.limit_bytes < wanted.required_bytes:
+        problem = (
+            f"required_bytes {wanted.required_bytes} is above limit_bytes {wanted.limit_bytes}; "
+            "raise the limit or ask for less"
+        )
         raise fields.invalid("capacity_range", problem)
-    if required_bytes > SIZE_MAX_BYTES:
-        message = f"capacity_range.required_bytes: {required_bytes} is above {SIZE_MAX_BYTES}; ask for less"
-        raise DriverError(ErrorCode.OUT_OF_RANGE, message, option="capacity_range.required_bytes")
+    return wanted.required_bytes, wanted.limit_bytes
 
 
 def _refuse_mutable(parameters: Mapping[str, str]) -> None:
