@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from csi_driver.csi import fields
 from csi_driver.proto import csi_pb2
 from csi_driver.storage.model import AccessMode, BlockAccess, MountAccess, VolumeCapability
+from csi_driver.storage.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+# What a StorageClass may name, a request may.
+FILESYSTEMS: tuple[str, ...] = get_args(Parameters.model_fields["fs_type"].annotation)
 
 _MODES = csi_pb2.VolumeCapability.AccessMode.Mode
 _MODE_OF = {_MODES.Value(mode.name): mode for mode in AccessMode}
@@ -36,11 +40,15 @@ def optional_capabilities(messages: Iterable[csi_pb2.VolumeCapability]) -> tuple
 
 def problem(wanted: VolumeCapability) -> str | None:
     """Say why no volume of this driver can be used so; None if one can."""
-    if isinstance(wanted.access, MountAccess) and wanted.mode is AccessMode.MULTI_NODE_MULTI_WRITER:
+    if isinstance(wanted.access, BlockAccess):
+        return None
+    if wanted.mode is AccessMode.MULTI_NODE_MULTI_WRITER:
         return (
             "a filesystem on a block device is destroyed when several nodes write to it; "
             "use one of the single-node modes, or raw block access"
         )
+    if wanted.access.fs_type not in {"", *FILESYSTEMS}:
+        return f"filesystem {wanted.access.fs_type!a} is not known; use one of {', '.join(FILESYSTEMS)}"
     return None
 
 

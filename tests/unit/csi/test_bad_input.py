@@ -103,6 +103,12 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
         "volume_capabilities[1]: a filesystem",
     ),
     (
+        "unknown filesystem",
+        "CreateVolume",
+        create_request(volume_capabilities=[mount("ext4"), mount("ntfs")]),
+        "volume_capabilities[1]: filesystem 'ntfs' is not known; use one of ext4, xfs",
+    ),
+    (
         "long filesystem name",
         "CreateVolume",
         create_request(volume_capabilities=[mount("x" * 129)]),
@@ -223,6 +229,12 @@ NODE_CASES: list[tuple[str, str, Any, str]] = [
         "NodeStageVolume",
         stage_request(volume_capability=mount(mode=5)),
         "volume_capability: a filesystem",
+    ),
+    (
+        "unknown filesystem",
+        "NodeStageVolume",
+        stage_request(volume_capability=mount("zfs")),
+        "volume_capability: filesystem 'zfs' is not known",
     ),
     *(
         (

@@ -112,15 +112,18 @@ def test_validate_confirms_and_echoes(driver: Driver) -> None:
     assert not response.message
 
 
-def test_validate_confirms_nothing_when_one_cannot_be_had(driver: Driver) -> None:
+@pytest.mark.parametrize(
+    ("impossible", "why"), [(mount("xfs", mode=5), "several nodes write"), (mount("ntfs"), "'ntfs' is not known")]
+)
+def test_validate_confirms_nothing_when_one_cannot_be_had(
+    driver: Driver, impossible: pb.VolumeCapability, why: str
+) -> None:
     """OK, without `confirmed`, and a message that says why."""
     driver.volumes.answers["get"] = volume()
-    request = pb.ValidateVolumeCapabilitiesRequest(
-        volume_id=VOLUME_ID, volume_capabilities=[mount("xfs"), mount("xfs", mode=5)]
-    )
+    request = pb.ValidateVolumeCapabilitiesRequest(volume_id=VOLUME_ID, volume_capabilities=[mount("xfs"), impossible])
     response = driver.controller.ValidateVolumeCapabilities(request, timeout=TIMEOUT)
     assert not response.HasField("confirmed")
-    assert "filesystem" in response.message
+    assert why in response.message
 
 
 def test_validate_looks_the_volume_up_even_then(driver: Driver) -> None:
