@@ -69,14 +69,14 @@ def _unread(problem: HostError) -> HostError:
 
 
 def _strays(facts: Facts) -> list[Drift]:
-    """Return the ports of ours that lead to a volume and that no record names."""
-    found: list[Drift] = []
-    for uuid, targets in sorted(facts.shown.items()):
-        volume = facts.volumes.get(uuid)
-        records = volume.records if volume is not None else ()
-        recorded = {_names.target_of(facts.owner, record.token) for record in records}
-        found += [
-            Drift("stray_port", _names.masked_target(target), f"it leads to volume {uuid} without a record")
-            for target in sorted(targets - recorded)
-        ]
-    return found
+    """Return the ports of ours that no record names."""
+    recorded = {
+        _names.target_of(facts.owner, record.token) for volume in facts.volumes.values() for record in volume.records
+    }
+    leading = {target: f"leads to volume {uuid}" for uuid, targets in facts.shown.items() for target in targets}
+    leading.update(dict.fromkeys(facts.loose, "leads to no volume"))
+    return [
+        Drift("stray_port", _names.masked_target(target), f"it {where} and has no record")
+        for target, where in sorted(leading.items())
+        if target not in recorded
+    ]

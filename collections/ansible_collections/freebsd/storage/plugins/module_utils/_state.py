@@ -25,7 +25,8 @@ class Facts(NamedTuple):
     The state of a host, as far as one owner may care.
 
     `kernel_problem`: why the kernel could not be looked at, where it had to be.
-    `shown` has the volumes of which the kernel shows a LUN, each with the targets that lead to it.
+    `shown` has the volumes of which the kernel shows a LUN, each with the targets that lead to it;
+    `loose` the targets of ours that lead to none.
     `exports` and `exported` count what is to be exported, and the volumes it belongs to;
     `strange_ports` and `strange_luns` what the kernel holds for others. `makers` has the
     publications that are new in the running round, with the item that makes each. `freed` and
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     kernel: Optional[Kernel] = None
     kernel_problem: Optional[HostError] = None
     shown: Mapping[str, frozenset[str]] = {}
+    loose: frozenset[str] = frozenset()
     strange_ports: int = 0
     strange_luns: int = 0
     exports: int = 0
@@ -174,15 +176,18 @@ def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
     lun_prefix = _names.lun_of(facts.owner, "")
     uuids = {lun.id: lun.name[len(lun_prefix) :] for lun in kernel.luns if lun.name.startswith(lun_prefix)}
     shown: dict[str, set[str]] = {uuid: set() for uuid in uuids.values()}
+    loose: set[str] = set()
     prefix = _names.target_prefix(facts.owner)
     ours = [port for port in kernel.ports if port.target.startswith(prefix)]
     for port in ours:
-        for lun in port.luns.values():
-            if lun in uuids:
-                shown[uuids[lun]].add(port.target)
+        known = [uuids[lun] for lun in port.luns.values() if lun in uuids]
+        for uuid in known:
+            shown[uuid].add(port.target)
+        loose.update([] if known else [port.target])
     return facts._replace(
         kernel=kernel,
         shown={uuid: frozenset(targets) for uuid, targets in shown.items()},
+        loose=frozenset(loose),
         strange_ports=len(kernel.ports) - len(ours),
         strange_luns=len(kernel.luns) - len(uuids),
     )

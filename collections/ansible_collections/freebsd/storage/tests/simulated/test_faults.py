@@ -275,3 +275,33 @@ def test_names_of_strangers_are_only_names(host: Host) -> None:
     batch = host.apply(*(publish(noun["uuid"]) for noun in made))
     errors(batch, none=True)
     host.clean(*(noun["uuid"] for noun in made))
+
+
+def test_a_volume_that_the_kernel_holds_without_a_record_can_still_be_destroyed(host: Host) -> None:
+    uuid = host.make("a")
+    errors(host.apply(publish(uuid)), none=True)
+    host.run("zfs", "inherit", "org.freebsd.storage:publication.676b8bb84ce7", "tank/csi/a")
+    reply = host.apply(delete(uuid))
+    errors(reply, none=True)
+    assert [each.kind for each in reply.drift] == ["stray_port"]
+    host.empty()
+
+
+def test_a_volume_that_somebody_else_holds_is_in_use(host: Host) -> None:
+    uuid = host.make("a")
+    host.run("ctladm", "create", "-b", "block", "-o", "file=/dev/zvol/tank/csi/a")
+    assert errors(host.apply(delete(uuid))) == ["in_use"]
+    host.run("ctladm", "remove", "-b", "block", "-l", "0")
+    host.clean(uuid)
+
+
+def test_check_mode_tells_what_would_be_mended(host: Host) -> None:
+    uuid = host.make("a")
+    errors(host.apply(publish(uuid)), none=True)
+    assert not host.apply(publish(uuid), check_mode=True).outcomes[0].changed
+    host.conf.write_text(host.pristine)
+    host.run("service", "ctld", "restart")
+    assert host.apply(publish(uuid), check_mode=True).outcomes[0].changed
+    assert host.conf.read_text() == host.pristine
+    assert host.apply(publish(uuid)).outcomes[0].changed
+    host.clean(uuid)

@@ -72,6 +72,7 @@ class Engine:
         self._outcomes: dict[int, Outcome] = {}
         self._drift: list[Drift] = []
         self._reloads = 0
+        self._look = False
         self.begun = False
 
     def run(self, items: Sequence[Item]) -> Reply:
@@ -115,10 +116,18 @@ class Engine:
         self._reloads += doing.reloads
         for each in planned:
             self._outcomes[each.item.number] = outcome.of(each, doing, self._request.owner)
-        return waiting
+        return self._held(planned, doing) + waiting
+
+    def _held(self, planned: Sequence[Planned], doing: Round) -> list[Item]:
+        """Return the items to be tried once more with a look at the kernel, which may hold their device."""
+        held = [each.item for each in planned if each.item.number in doing.held]
+        if self._look or not held:
+            return []
+        self._look = True
+        return held
 
     def _read(self, items: Sequence[Item]) -> Facts:
-        exporting = any(isinstance(item.wish, (PublicationWanted, PublicationUnwanted)) for item in items)
+        exporting = self._look or any(isinstance(item.wish, (PublicationWanted, PublicationUnwanted)) for item in items)
         return read_facts(
             self._commands,
             self._ctl if exporting else None,

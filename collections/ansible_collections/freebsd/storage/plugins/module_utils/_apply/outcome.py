@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import _nouns
-from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._ctl import check
+from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
 from .._state import Publish, Unpublish
 from .._zfs import plan as zfs_plan
 from .._zfs.model import Record, Volume
@@ -54,10 +55,19 @@ def predicted(each: Planned, owner: str) -> Outcome:
     """Return what would become of an item."""
     return Outcome(
         each.item,
-        changed=any(not (isinstance(step, Publish) and not step.new) for step in each.plan.steps),
+        changed=any(not isinstance(step, Publish) or _is_due(each, step, owner) for step in each.plan.steps),
         noun=_after(each, owner, each.plan.volume, predicted=True),
         before=_before(each, owner),
     )
+
+
+def _is_due(each: Planned, step: Publish, owner: str) -> bool:
+    """Return whether a publication is new, or recorded and not what the kernel shows."""
+    kernel = each.plan.facts.kernel
+    if step.new or kernel is None:
+        return True
+    made_here = each.plan.depends is not None
+    return not made_here and bool(check.unmet([export_of(owner, step.volume, step.record)], kernel))
 
 
 def of(each: Planned, doing: Round, owner: str) -> Outcome:

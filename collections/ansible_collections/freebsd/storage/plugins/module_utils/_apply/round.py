@@ -44,11 +44,16 @@ class Round:
         self.errors: dict[int, HostError] = {}
         self.changed: set[int] = set()
         self.made: dict[str, Volume] = {}
+        self.held: set[int] = set()
         self.drift: list[Drift] = []
         self.reloads = 0
 
     def execute(self) -> None:
-        """Take every step; afterwards `errors`, `changed`, `made` and `drift` tell what came of it."""
+        """
+        Take every step; afterwards `errors`, `changed`, `made` and `drift` tell what came of it.
+
+        `held` has the items whose dataset is in use by somebody unknown.
+        """
         self._write()
         if any(isinstance(step, (Publish, Unpublish)) for _number, step in self._steps()):
             self._export()
@@ -97,13 +102,15 @@ class Round:
         jobs = [
             Job((number,), api.destroy(step.volume.dataset))
             for number, step in self._steps()
-            if isinstance(step, DestroyVolume)
+            if isinstance(step, DestroyVolume) and number not in self.errors
         ]
         self.changed |= self._run(jobs)
         for job in jobs:
             error = self.errors.get(job.items[0])
             if error is not None and error.code == "not_found":
                 del self.errors[job.items[0]]
+            elif error is not None and parse.is_busy(error):
+                self.held.update(job.items)
 
     def _read_back(self) -> None:
         """Read the new volumes; a name that was taken in the meantime is judged like any other."""

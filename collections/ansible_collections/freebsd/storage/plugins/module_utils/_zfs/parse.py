@@ -227,6 +227,11 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
 )
 
 
+def is_busy(error: HostError) -> bool:
+    """Return whether somebody has the dataset open."""
+    return error.code == "in_use" and "is busy" in error.msg
+
+
 def failure(done: Completed) -> Optional[HostError]:
     """Return why a zfs command failed, or None if it did not."""
     if done.unstarted is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import _names
-from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan
+from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan, Unpublish
 from ..errors import HostError
 from .model import Parameters, Volume
 
@@ -53,7 +53,11 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
 
 
 def plan_absent(facts: Facts, uuid: str) -> Plan:
-    """Destroy the volume; there being none is success, for the parent was read and is the right one."""
+    """
+    Destroy the volume; there being none is success, for the parent was read and is the right one.
+
+    Where the kernel was looked at and holds the device without a record, that is ended first.
+    """
     volume = facts.volumes.get(uuid)
     if volume is None:
         return Plan(facts, (), None)
@@ -66,7 +70,13 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
             f"volume {uuid} ({volume.dataset}) is published to {nodes}; unpublish it first",
             actual=[record.node for record in volume.records],
         )
-    return Plan(facts.without_volume(volume), (DestroyVolume(volume),), volume, depends=volume.maker)
+    destroy = DestroyVolume(volume)
+    held = facts.shown.get(uuid)
+    if held is None:
+        return Plan(facts.without_volume(volume), (destroy,), volume, depends=volume.maker)
+    # Nothing is recorded, yet the kernel holds the device: end that first.
+    end = Unpublish(uuid, volume.dataset, (), tuple(sorted(held)), last=True)
+    return Plan(facts.without_volume(volume), (end, destroy), volume)
 
 
 def size_of(want: VolumeWanted) -> int:
