@@ -97,5 +97,5 @@ class Faults:
 
 def _number(value: Json) -> int:
     if not isinstance(value, int):
-        raise ValueError(f"not a number: {value!r}")
+        raise TypeError(f"not a number: {value!r}")
     return value

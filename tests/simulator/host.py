@@ -1,4 +1,4 @@
-"""The simulated host for tests and the demo: starts the daemon as a process of its own and talks to its control socket."""
+"""The simulated host for tests and the demo: starts the daemon as a process of its own and asks it by its socket."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ class SimulatedHost:
     """
     One simulated FreeBSD storage host below ``root``, reached by SSH as ``info`` describes.
 
-    Use as a context manager, or with ``start`` and ``stop``. ``stop`` keeps the directory; a later ``start`` finds its state.
+    Use as a context manager, or with ``start`` and ``stop``. ``stop`` keeps the directory; a later ``start`` finds its
+    state.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ways a host can differ
         self,
         root: Path | str,
         release: str = "14.3",
@@ -54,7 +55,7 @@ class SimulatedHost:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What ``host.json`` says: address, port, user, identity_file, host_key, python, settings_dir, portals, parent, control."""
+        """What ``host.json`` says of address, port, user, keys, paths, portals and the rest."""
         found: dict[str, Any] = json.loads((self.root / "host.json").read_text(encoding="utf-8"))
         return found
 
@@ -64,7 +65,16 @@ class SimulatedHost:
         errors = self.root / "simulator.log"
         with errors.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.simulator", "start", "--root", str(self.root), "--until-eof", *self._arguments],
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.simulator",
+                    "start",
+                    "--root",
+                    str(self.root),
+                    "--until-eof",
+                    *self._arguments,
+                ],
                 cwd=_REPOSITORY,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -116,7 +126,9 @@ class SimulatedHost:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 

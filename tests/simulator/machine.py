@@ -1,4 +1,4 @@
-"""The simulated host as one object: its release, storage, parts, command log and faults. Knows no sockets and no SSH."""
+"""The simulated host as one object: release, storage, parts, command log, faults. Knows no sockets and no SSH."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Machine:
     Whoever changes state holds ``lock``. Handlers registered as exclusive have it already.
     """
 
-    def __init__(self, root: Path, release: str = "14.3", pools: dict[str, int] | None = None, hostname: str = "nas1") -> None:
+    def __init__(
+        self, root: Path, release: str = "14.3", pools: dict[str, int] | None = None, hostname: str = "nas1"
+    ) -> None:
         self.root = root.resolve()
         self.release: Release = RELEASES[release]
         self.hostname = hostname
@@ -38,7 +40,7 @@ class Machine:
         self._parts = {name: kind(self) for name, kind in registry.PARTS.items()}
 
     def part(self, kind: type[_Kind]) -> _Kind:
-        """This machine's instance of a registered part."""
+        """Return the instance of a registered part."""
         return cast("_Kind", self._parts[kind.name])
 
     def path(self, path: str) -> Path:

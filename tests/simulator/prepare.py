@@ -14,6 +14,11 @@ SETTINGS_DIR = "/usr/local/etc/freebsd-storage"
 PORTAL_GROUP = "csi"
 _DIRECTORIES = ("etc", "etc/zfs", "boot", "var/log", "var/run", "var/db", "usr/local/etc", "dev/zvol", "root", "tmp")
 
+_RC_CONF = """hostname="{hostname}"
+sshd_enable="YES"
+zfs_enable="YES"
+ctld_flags="-f {ctl_conf}"
+"""
 _CTL_CONF = """portal-group "{group}" {{
 \tdiscovery-auth-group "no-access"
 \tlisten "{portal}"
@@ -25,7 +30,7 @@ def install(machine: Machine) -> None:
     """The files of a default install with ZFS and sshd; those that exist are left alone."""
     for name in _DIRECTORIES:
         machine.path(name).mkdir(parents=True, exist_ok=True)
-    rc_conf = f'hostname="{machine.hostname}"\nsshd_enable="YES"\nzfs_enable="YES"\nctld_flags="-f {machine.path("/etc/ctl.conf")}"\n'
+    rc_conf = _RC_CONF.format(hostname=machine.hostname, ctl_conf=machine.path("/etc/ctl.conf"))
     for name, text in (("etc/rc.conf", rc_conf), ("boot/loader.conf", 'zfs_load="YES"\n'), ("var/log/messages", "")):
         path = machine.path(name)
         if not path.exists():

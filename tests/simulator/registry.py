@@ -148,7 +148,8 @@ def options(args: list[str], accepted: str, *, modelled: str | None = None) -> t
     """
     Parse as FreeBSD's getopt(3) does: stops at the first operand, flags may be joined (``-Hp``).
 
-    ``accepted`` is the real command's option string; an option in it but not in ``modelled`` raises Unmodelled, one that
+    ``accepted`` is the real command's option string; an option in it but not in ``modelled`` raises Unmodelled, one
+    that
     is in neither raises BadOption. Returned option names carry no dash.
     """
     try:

@@ -1,4 +1,4 @@
-"""The pure model of pools, datasets, snapshots: values and the questions one can ask the tree. Knows no files or texts."""
+"""The pure model of pools, datasets and snapshots, and the questions one can ask the tree. Knows no files or texts."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ class Dataset:
     """
     A filesystem or volume. ``local`` and ``received`` hold property values in stored form (numbers in decimal).
 
-    ``snapshots`` are oldest first. ``origin`` is the ident of the snapshot this is a clone of, 0 for none. ``resume`` describes
-    a partially received stream. ``key_loaded`` matters for encryption roots only. ``permissions`` is what zfs allow recorded.
+    ``snapshots`` are oldest first. ``origin`` is the ident of the snapshot this is a clone of, 0 for none. ``resume``
+    describes a partially received stream. ``key_loaded`` matters for encryption roots only. ``permissions`` is what
+    zfs allow recorded.
     """
 
     name: str
@@ -134,7 +135,7 @@ class Pool:
 
 
 class Tree:
-    """All datasets of all pools by name, and by the GUIDs of datasets and snapshots. Datasets of exported pools are absent."""
+    """All datasets of all pools by name. Datasets of exported pools are absent unless asked for."""
 
     def __init__(self) -> None:
         self.pools: dict[str, Pool] = {}

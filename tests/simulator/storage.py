@@ -192,10 +192,10 @@ class Storage:
 
     def content_bytes(self, dataset: Dataset) -> int:
         """Bytes of content really there (without metadata)."""
-        return allocated_bytes(self.file(dataset.guid)) if dataset.kind == VOLUME else 0
+        return allocated_bytes(f"{self._data}/{dataset.guid}") if dataset.kind == VOLUME else 0
 
     def snapshot_bytes(self, dataset: Dataset, snapshot: Snapshot) -> int:
-        return allocated_bytes(self.file(snapshot.ident)) if dataset.kind == VOLUME else 0
+        return allocated_bytes(f"{self._data}/{snapshot.ident}") if dataset.kind == VOLUME else 0
 
     def block_map(self, content: int) -> BlockMap:
         return self._maps.of(self.file(content))
@@ -322,8 +322,14 @@ class Storage:
     def observe(self) -> dict[str, Json]:
         """Datasets with their local properties and snapshots, for ``{"op": "state"}``."""
         return {
-            "pools": {name: {"size_bytes": pool.size_bytes, "imported": pool.imported} for name, pool in self.tree.pools.items()},
-            "datasets": {dataset.name: _describe(dataset, sorted(self._holders.get(dataset.guid, ()))) for dataset in self.tree.all()},
+            "pools": {
+                name: {"size_bytes": pool.size_bytes, "imported": pool.imported}
+                for name, pool in self.tree.pools.items()
+            },
+            "datasets": {
+                dataset.name: _describe(dataset, sorted(self._holders.get(dataset.guid, ())))
+                for dataset in self.tree.all()
+            },
         }
 
 
@@ -347,5 +353,3 @@ def _describe(dataset: Dataset, holders: list[str]) -> Json:
         "snapshots": snapshots,
         "open_by": opened,
     }
-
-

@@ -1,8 +1,8 @@
 """
 Every recorded transcript of zfs, replayed on the simulated host.
 
-Recorded sizes and ids are examples. Where OpenZFS's source contradicts a transcript, the source wins, and the correction
-stands in CORRECTED with its reason.
+Recorded sizes and ids are examples. Where OpenZFS's source contradicts a transcript, the source wins, and the
+correction stands below with its reason.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ GIB = 1 << 30
 FIRST, LAST = 1, 29
 ENTRIES = [f"T{number:02d}" for number in range(FIRST, LAST + 1)]
 
-# zfs_do_set returns what zfs_prop_set_list returned, and that is -1 after every error (zfs_main.c, set_callback, 2.2 and
-# 2.4), so the shell sees 255.
+# zfs_do_set returns what zfs_prop_set_list returned, and that is -1 after every error (zfs_main.c, set_callback, 2.2
+# and 2.4), so the shell sees 255.
 SET_FAILED = {f"T{number}" for number in (13, 14, 15, 16)}
 # holds_callback adds the snapshot to the list even when it has no holds, so the list is not empty (zfs_main.c).
 NOT_SAID = {("T25", "err")}

@@ -68,19 +68,10 @@ class _Pools:
     def value(self, pool: Pool, prop: Property, *, literal: bool) -> tuple[str, str]:
         """(value, source) as zpool_get_prop gives them."""
         name = prop.name
-        number = self._number(pool, name)
-        if name in ("name", "health", "altroot"):
-            return {"name": pool.name, "health": pool.health, "altroot": "-"}[name], "-" if name != "altroot" else "default"
-        if name in _SIZES:
-            return str(number) if literal else nice_number(number), "-"
-        if name in _OPTIONAL_SIZES:
-            return "-" if not number else str(number) if literal else nice_bytes(number), "-"
-        if name in _PERCENTAGES:
-            return f"{number}" if literal else f"{number}%", "-"
-        if name in _RATIOS:
-            return "1.00" if literal else "1.00x", "-"
-        if prop.attr == "readonly":
-            return str(number), "-"
+        if name in ("name", "health"):
+            return pool.name if name == "name" else pool.health, "-"
+        if prop.attr == "readonly" or name in _PERCENTAGES:
+            return _shown(name, self._number(pool, name), literal=literal), "-"
         if name in pool.properties:
             return pool.properties[name], "local"
         return "-" if name == "version" or prop.default is None else prop.default, "default"
@@ -98,6 +89,18 @@ class _Pools:
             "maxdnodesize": 16384,
         }
         return known.get(name, 0)
+
+
+def _shown(name: str, number: int, *, literal: bool) -> str:
+    if name in _RATIOS:
+        return "1.00" if literal else "1.00x"
+    if name in _OPTIONAL_SIZES and not number:
+        return "-"
+    if literal or name not in (*_SIZES, *_OPTIONAL_SIZES, *_PERCENTAGES):
+        return str(number)
+    if name in _PERCENTAGES:
+        return f"{number}%"
+    return nice_bytes(number) if name in _OPTIONAL_SIZES else nice_number(number)
 
 
 def _columns(table: PropertyTable, text: str) -> list[Property]:
@@ -257,8 +260,8 @@ def _usage(table: PropertyTable, name: str | None) -> str:
     if name not in ("set", "get", "list"):
         return f"usage:\n{text}"
     lines = ["", "the following properties are supported:", "", f"\t{'PROPERTY':<19s}  EDIT   VALUES", ""]
-    for prop in sorted(table.visible(), key=lambda prop: (prop.attr != "readonly", prop.name)):
-        lines.append(f"\t{prop.name:<19s}  {' NO' if prop.attr == 'readonly' else 'YES'}   {prop.values or '-'}")
+    ordered = sorted(table.visible(), key=lambda prop: (prop.attr != "readonly", prop.name))
+    lines += [f"\t{p.name:<19s}  {' NO' if p.attr == 'readonly' else 'YES'}   {p.values or '-'}" for p in ordered]
     lines.append(f"\t{'feature@...':<19s}   YES   disabled | enabled | active")
     note = "\nThe feature@ properties must be appended with a feature name.\nSee zpool-features(7).\n"
     return f"usage:\n{text}" + "\n".join(lines) + "\n" + note

@@ -40,7 +40,11 @@ class SshServer(Protocol):
 
 
 def start_server(choice: str, root: Path, keys: Keys, user: str, port: int = 0) -> SshServer | None:
-    """Start the chosen kind at ``port`` (0: a free one); ``auto`` takes OpenSSH if a login through it works here, else the embedded one."""
+    """
+    Start the chosen kind at ``port`` (0: a free one).
+
+    ``auto`` takes OpenSSH if a login through it works here, else the embedded one.
+    """
     if choice == NONE:
         return None
     if choice == OPENSSH or (choice == AUTO and environment.sshd_path() is not None):
@@ -68,4 +72,6 @@ def _can_log_in(server: OpenSshServer, keys: Keys) -> bool:
     command = [client, "-F", "none", "-q", "-i", str(keys.user_key), "-p", str(server.port)]
     command += [word for option in options for word in ("-o", option)]
     command += [f"{environment.login_name()}@127.0.0.1", "exit 0"]
-    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
+    return (
+        subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
+    )

@@ -120,7 +120,7 @@ class EmbeddedSshServer:
             "SHELL": "/bin/sh",
             "SSH_CONNECTION": f"{peer[0]} {peer[1]} {here[0]} {here[1]}",
             "SSH_CLIENT": f"{peer[0]} {peer[1]} {here[1]}",
-            "TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - what sh and python would use anyway
+            "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
             **session_environment(self._root, self._user),
         }
 

@@ -84,7 +84,9 @@ class _Creation:
         size = (size + block - 1) // block * block
         self.given["volsize"] = str(size)
         reserved = volume_reservation(size, block, int(stored.get("copies", "1")))
-        if ("s" not in self.options and "refreservation" not in self.given) or stored.get("refreservation") == str(AUTO):
+        if ("s" not in self.options and "refreservation" not in self.given) or stored.get("refreservation") == str(
+            AUTO
+        ):
             self.given["refreservation"] = str(reserved)
 
     def _create_ancestors(self) -> bool:

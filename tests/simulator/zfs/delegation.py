@@ -15,7 +15,31 @@ _HEADINGS = {
     "both": "Local+Descendent permissions",
 }
 _COMMANDS = frozenset(
-    ["allow", "bookmark", "change-key", "clone", "create", "destroy", "diff", "hold", "load-key", "mount", "promote", "receive", "release", "rename", "rollback", "send", "share", "snapshot", "groupquota", "groupused", "userprop", "userquota", "userused"]
+    [
+        "allow",
+        "bookmark",
+        "change-key",
+        "clone",
+        "create",
+        "destroy",
+        "diff",
+        "hold",
+        "load-key",
+        "mount",
+        "promote",
+        "receive",
+        "release",
+        "rename",
+        "rollback",
+        "send",
+        "share",
+        "snapshot",
+        "groupquota",
+        "groupused",
+        "userprop",
+        "userquota",
+        "userused",
+    ]
 )
 
 

@@ -2,7 +2,7 @@
 
 
 class ZfsError(Exception):
-    """A message on stderr (without newline) and an exit status; ``internal`` is libzfs's abort(3) on an unknown errno."""
+    """A message on stderr (without newline) and an exit status."""
 
     def __init__(self, message: str, rc: int = 1) -> None:
         super().__init__(message)
@@ -11,7 +11,7 @@ class ZfsError(Exception):
 
 
 class UsageError(Exception):
-    """A message, then the usage text of the subcommand; exit status 2. ``message`` may be empty or end without newline."""
+    """A message (may be empty), then the usage text of the subcommand; exit status 2."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tests.simulator.zfs import json_output, selection, values
 from tests.simulator.zfs.errors import UsageError
@@ -19,34 +20,50 @@ _SOURCES = ("local", "default", "inherited", "received", "temporary", "none")
 Row = tuple[Handle, str, values.Value]
 
 
+@dataclass
+class _Request:
+    scope: Scope
+    fields: list[str]
+    sources: frozenset[str]
+
+
 def get(session: Session, args: list[str]) -> int:
-    args, json = json_output.take_options(session, args)
+    args, numbers = json_output.short_options(session, args)
     accepted = "d:o:s:rt:Hp" + ("j" if json_output.supported(session) else "")
     found, operands = parse_options(args, accepted, missing="missing argument for '{0}' option")
-    fields, sources, scope = _DEFAULT_FIELDS, frozenset(_SOURCES), Scope(EVERYTHING)
-    for name, value in found:
-        if name == "d":
-            scope.depth, scope.recurse = selection.parse_depth(value), True
-        elif name == "r":
-            scope.recurse = True
-        elif name == "o":
-            fields = _parse_fields(value)
-        elif name == "s":
-            sources = _parse_sources(value)
-        elif name == "t":
-            scope.kinds = selection.parse_types(value, short=session.version >= (2, 3, 0))
+    options = flags(found)
+    request = _request(session, found)
     if not operands:
         raise UsageError("missing property argument")
-    scope.for_snapshots_of_arguments(operands[1:])
+    request.scope.for_snapshots_of_arguments(operands[1:])
     columns = selection.parse_columns(session.table, operands[0])
-    handles, rc = selection.select(session, operands[1:], scope)
-    literal = "p" in flags(found)
-    rows = [row for handle in handles for row in _rows(session, handle, columns, literal=literal) if row[2].kind in sources]
-    if json.wanted:
-        session.out.append(json_output.properties(session, rows, options=json))
+    handles, rc = selection.select(session, operands[1:], request.scope)
+    every = (row for handle in handles for row in _rows(session, handle, columns, literal="p" in options))
+    rows = [row for row in every if row[2].kind in request.sources]
+    if "j" in options:
+        session.out.append(json_output.properties(session, rows, numbers=numbers and "p" in options))
+    elif "H" in options:
+        for row in rows:
+            session.say("\t".join(_cells(row, request.fields)))
     elif rows:
-        _print(session, rows, handles, columns, fields, scripted="H" in flags(found))
+        _print(session, rows, columns, request.fields)
     return rc
+
+
+def _request(session: Session, found: list[tuple[str, str]]) -> _Request:
+    request = _Request(Scope(EVERYTHING), _DEFAULT_FIELDS, frozenset(_SOURCES))
+    for name, value in found:
+        if name == "d":
+            request.scope.depth, request.scope.recurse = selection.parse_depth(value), True
+        elif name == "r":
+            request.scope.recurse = True
+        elif name == "o":
+            request.fields = _parse_fields(value)
+        elif name == "s":
+            request.sources = _parse_sources(value)
+        elif name == "t":
+            request.scope.kinds = selection.parse_types(value, short=session.version >= (2, 3, 0))
+    return request
 
 
 def _parse_fields(text: str) -> list[str]:
@@ -84,26 +101,23 @@ def _rows(session: Session, handle: Handle, columns: list[Column], *, literal: b
         yield handle, column if isinstance(column, str) else column.name, value
 
 
-def _print(session: Session, rows: list[Row], handles: list[Handle], columns: list[Column], fields: list[str], *, scripted: bool) -> None:
-    table = []
-    for handle, name, value in rows:
-        cells = {"name": handle.name, "property": name, "value": value.text, "source": value.source}
-        cells["received"] = _received(handle, name)
-        table.append([cells[field] for field in fields])
-    if scripted:
-        for row in table:
-            session.say("\t".join(row))
-        return
-    widths = _widths(rows, handles, columns)
-    for row in ([field.upper() for field in fields], *table):
-        padded = [f"{text:<{widths[field]}s}  " for text, field in zip(row[:-1], fields, strict=False)]
-        session.say("".join(padded) + row[-1])
+def _cells(row: Row, fields: list[str]) -> list[str]:
+    handle, name, value = row
+    cells = {"name": handle.name, "property": name, "value": value.text, "source": value.source}
+    return [_received(handle, name) if field == "received" else cells[field] for field in fields]
 
 
-def _widths(rows: list[Row], handles: list[Handle], columns: list[Column]) -> dict[str, int]:
+def _print(session: Session, rows: list[Row], columns: list[Column], fields: list[str]) -> None:
+    widths = _widths(rows, columns)
+    for cells in ([field.upper() for field in fields], *(_cells(row, fields) for row in rows)):
+        padded = [f"{text:<{widths[field]}s}  " for text, field in zip(cells[:-1], fields, strict=False)]
+        session.say("".join(padded) + cells[-1])
+
+
+def _widths(rows: list[Row], columns: list[Column]) -> dict[str, int]:
     """As zprop_print_headers: values of fixed width count with their widest possible form."""
     fixed = [column_width(column)[0] for column in columns]
-    name = max([len("NAME"), *(len(handle.name) for handle in handles)])
+    name = max([len("NAME"), *(len(row[0].name) for row in rows)])
     return {
         "name": name,
         "property": max([len("PROPERTY"), *(len(row[1]) for row in rows)]),

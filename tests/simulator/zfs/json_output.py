@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.simulator.registry import Unmodelled
@@ -16,26 +15,17 @@ if TYPE_CHECKING:
     from tests.simulator.zfs.session import Handle, Session
 
 
-@dataclass(frozen=True)
-class JsonOptions:
-    wanted: bool = False
-    numbers: bool = False
-
-
 def supported(session: Session) -> bool:
     return session.version >= (2, 3, 0)
 
 
-def take_options(session: Session, args: list[str]) -> tuple[list[str], JsonOptions]:
-    """Take the long options out; -j itself stays for getopt(3) and is only noticed here."""
+def short_options(session: Session, args: list[str]) -> tuple[list[str], bool]:
+    """The arguments with -j for --json, and whether --json-int was among them; getopt(3) takes the rest."""
     if not supported(session):
-        return args, JsonOptions()
-    if any(arg in ("--json-pool-key-guid",) for arg in args):
+        return args, False
+    if "--json-pool-key-guid" in args:
         raise Unmodelled("option --json-pool-key-guid")
-    numbers = "--json-int" in args
-    short = ["-j" if arg == "--json" else arg for arg in args if arg != "--json-int"]
-    wanted = any(arg.startswith("-") and not arg.startswith("--") and "j" in arg.split("o")[0] for arg in short)
-    return short, JsonOptions(wanted, numbers)
+    return ["-j" if arg == "--json" else arg for arg in args if arg != "--json-int"], "--json-int" in args
 
 
 def _source(source: str) -> dict[str, str]:
@@ -43,11 +33,11 @@ def _source(source: str) -> dict[str, str]:
     return {"type": "NONE" if kind == "-" else kind.upper(), "data": name or "-"}
 
 
-def _entry(session: Session, handle: Handle, options: JsonOptions) -> dict[str, object]:
+def _entry(session: Session, handle: Handle, *, numbers: bool) -> dict[str, object]:
     txg = values.get_value(session, handle, _prop(session, "createtxg"), literal=True)
     assert txg is not None
     entry: dict[str, object] = {"name": handle.name, "type": handle.kind.upper(), "pool": handle.dataset.pool}
-    entry["createtxg"] = int(txg.text) if options.numbers else txg.text
+    entry["createtxg"] = int(txg.text) if numbers else txg.text
     if handle.snapshot is not None:
         entry["dataset"] = handle.dataset.name
         entry["snapshot_name"] = handle.snapshot.name
@@ -66,33 +56,33 @@ def _text(command: str, datasets: dict[str, dict[str, object]]) -> str:
     return json.dumps({"output_version": version, "datasets": datasets}, separators=(",", ":")) + "\n"
 
 
-def _value(value: values.Value | None, column: Column, options: JsonOptions, *, literal: bool) -> dict[str, object]:
+def _value(value: values.Value | None, column: Column, *, numbers: bool) -> dict[str, object]:
     if value is None:
         return {"value": "-", "source": _source("-")}
-    numeric = options.numbers and literal and not isinstance(column, str) and column.kind == "number"
+    numeric = numbers and not isinstance(column, str) and column.kind == "number"
     return {"value": value.number if numeric else value.text, "source": _source(value.source)}
 
 
-def listing(session: Session, handles: list[Handle], columns: list[Column], *, literal: bool, options: JsonOptions) -> str:
+def listing(session: Session, handles: list[Handle], columns: list[Column], *, literal: bool, numbers: bool) -> str:
     datasets = {}
     for handle in handles:
-        entry = _entry(session, handle, options)
+        entry = _entry(session, handle, numbers=numbers)
         shown = {}
         for column in columns:
             name = column if isinstance(column, str) else column.name
             if name != "name":
                 value = selection.show(session, handle, column, literal=literal)
-                shown[name] = _value(value, column, options, literal=literal)
+                shown[name] = _value(value, column, numbers=numbers and literal)
         entry["properties"] = shown
         datasets[handle.name] = entry
     return _text("zfs list", datasets)
 
 
-def properties(session: Session, rows: list[Row], *, options: JsonOptions) -> str:
+def properties(session: Session, rows: list[Row], *, numbers: bool) -> str:
     datasets: dict[str, dict[str, object]] = {}
     for handle, name, value in rows:
-        entry = datasets.setdefault(handle.name, _entry(session, handle, options))
+        entry = datasets.setdefault(handle.name, _entry(session, handle, numbers=numbers))
         shown = entry["properties"]
         assert isinstance(shown, dict)
-        shown[name] = {"value": value.text, "source": _source(value.source)}
+        shown[name] = _value(value, session.table.find(name) or name, numbers=numbers)
     return _text("zfs get", datasets)

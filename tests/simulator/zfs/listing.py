@@ -13,7 +13,7 @@ _DEFAULT_COLUMNS = "name,used,available,referenced,mountpoint"
 
 
 def list_datasets(session: Session, args: list[str]) -> int:
-    args, json = json_output.take_options(session, args)
+    args, numbers = json_output.short_options(session, args)
     accepted = "HS:d:o:prs:t:" + ("j" if json_output.supported(session) else "")
     found, operands = parse_options(args, accepted)
     scope, columns_text = _scope(session, found)
@@ -24,8 +24,8 @@ def list_datasets(session: Session, args: list[str]) -> int:
     handles, rc = selection.select(session, operands, scope)
     options = flags(found)
     literal = "p" in options
-    if json.wanted:
-        session.out.append(json_output.listing(session, handles, columns, literal=literal, options=json))
+    if "j" in options:
+        session.out.append(json_output.listing(session, handles, columns, literal=literal, numbers=numbers))
         return rc
     _print(session, handles, columns, literal=literal, scripted="H" in options)
     if not handles and rc == 0 and "H" not in options:

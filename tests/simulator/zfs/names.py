@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from tests.simulator.state import BOOKMARK, SNAPSHOT
@@ -38,21 +39,24 @@ def _check_entity(name: str) -> None:
     if not name:
         raise BadName("empty component or misplaced '@' or '#' delimiter in name")
     parts = re.split(r"([/@#])", name)
+    if len(parts) > 1 and not parts[-1] and parts[-2] == "/":
+        _check_components(parts[:-2])
+        raise BadName("trailing slash in name")
+    _check_components(parts)
+
+
+def _check_components(parts: list[str]) -> None:
+    """``parts`` are components and, between them, delimiters; the first fault from the left counts."""
     delimited = False
-    for position in range(0, len(parts), 2):
-        component = parts[position]
-        delimiter = parts[position + 1] if position + 1 < len(parts) else ""
-        if not component and not delimiter and parts[position - 1] == "/":
-            raise BadName("trailing slash in name")
+    for component, delimiter in itertools.zip_longest(parts[::2], parts[1::2], fillvalue=""):
         _check_component(component, delimiter)
-        if delimiter in ("@", "#"):
-            if delimited:
-                raise BadName("multiple '@' and/or '#' delimiters in name")
-            delimited = True
+        if delimiter in ("@", "#") and delimited:
+            raise BadName("multiple '@' and/or '#' delimiters in name")
         if not component:
             raise BadName("empty component or misplaced '@' or '#' delimiter in name")
         if delimiter == "/" and delimited:
             raise BadName("trailing slash in name")
+        delimited = delimited or delimiter in ("@", "#")
 
 
 def _check_component(component: str, delimiter: str) -> None:

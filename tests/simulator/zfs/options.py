@@ -7,8 +7,10 @@ from tests.simulator.zfs import messages
 from tests.simulator.zfs.errors import UsageError, ZfsError
 
 
-def parse(args: list[str], accepted: str, modelled: str | None = None, *, missing: str = "") -> tuple[list[tuple[str, str]], list[str]]:
-    """Options and operands. ``missing`` is what the command says to an option without argument (with ``{0}``), if anything else."""
+def parse(
+    args: list[str], accepted: str, modelled: str | None = None, *, missing: str = ""
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Options and operands. ``missing`` is what the command says of an option (``{0}``) that lacks its argument."""
     try:
         return registry.options(args, accepted, modelled=modelled)
     except registry.BadOption as error:

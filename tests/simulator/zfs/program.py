@@ -27,9 +27,7 @@ def program(session: Session, args: list[str]) -> int:
         raise ZfsError(f"cannot open '{pool}': no such pool")
     text = _COMMENT.sub("", _read(session, source))
     if not session.call.is_root:
-        raise ZfsError(
-            "Channel program execution failed:\nPermission denied. Channel programs must be run as root."
-        )
+        raise ZfsError("Channel program execution failed:\nPermission denied. Channel programs must be run as root.")
     literal = _LITERAL.fullmatch(text)
     if literal is None and text.strip():
         raise Unmodelled("a channel program that does something")

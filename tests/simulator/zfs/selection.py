@@ -27,7 +27,7 @@ _SPACE = ("name", "avail", "used", "usedbysnapshots", "usedbydataset", "usedbyre
 
 @dataclass
 class Scope:
-    """``depth`` None means: as deep as it goes, if ``recurse``. ``listsnaps`` obeys the pool property (off by default)."""
+    """``depth`` None means: as deep as it goes, if ``recurse``. ``listsnaps`` leaves snapshots to a pool property."""
 
     kinds: frozenset[str]
     recurse: bool = False
@@ -108,7 +108,7 @@ def _ordered(session: Session, handles: list[Handle], sort: list[tuple[str, bool
     """zfs_sort: by the given properties, then by name, a dataset before its snapshots, those by age."""
     handles.sort(key=_natural)
     for name, reverse in reversed(sort):
-        compare = functools.cmp_to_key(functools.partial(_compare, session, name, reverse))
+        compare = functools.cmp_to_key(functools.partial(_compare, session, name, reverse=reverse))
         handles.sort(key=compare)
     return handles
 
@@ -120,7 +120,7 @@ def _natural(handle: Handle) -> tuple[bytes, int, int]:
     return (name, 2, handle.bookmark.createtxg) if handle.bookmark is not None else (name, 0, 0)
 
 
-def _compare(session: Session, name: str, reverse: bool, left: Handle, right: Handle) -> int:  # noqa: FBT001 - a partial
+def _compare(session: Session, name: str, left: Handle, right: Handle, *, reverse: bool) -> int:
     one, other = (_sort_value(session, handle, name) for handle in (left, right))
     if one is None or other is None:
         return (one is None) - (other is None)

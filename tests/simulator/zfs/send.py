@@ -38,7 +38,9 @@ _LONG = {
 class _Plan:
     """What to send: a snapshot, from another one or from an offset."""
 
-    def __init__(self, handle: Handle, older: Snapshot | None = None, offset: int = 0, *, resuming: bool = False) -> None:
+    def __init__(
+        self, handle: Handle, older: Snapshot | None = None, offset: int = 0, *, resuming: bool = False
+    ) -> None:
         assert handle.snapshot is not None
         self.dataset: Dataset = handle.dataset
         self.snapshot: Snapshot = handle.snapshot
@@ -184,7 +186,7 @@ def _report(session: Session, plan: _Plan, given: dict[str, str], size: int) -> 
 
 
 def _write(session: Session, plan: _Plan, chunks: Iterator[bytes]) -> int:
-    """To the client. A fault at ``stream.send`` may be ``slow`` (``rate`` bytes per second) or ``stop`` after ``bytes``."""
+    """To the client. A fault at ``stream.send`` is ``slow`` (``rate`` bytes a second) or ``stop`` after ``bytes``."""
     fault = session.machine.faults.take("stream.send", argv=" ".join(session.call.argv))
     rate = int(str(fault.extra["rate"])) if fault and fault.action == "slow" else 0
     limit = int(str(fault.extra["bytes"])) if fault and fault.action == "stop" else None

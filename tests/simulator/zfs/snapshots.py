@@ -160,7 +160,9 @@ def hold(session: Session, args: list[str]) -> int:
     tag, names = operands[0], operands[1:]
     if tag.startswith("."):
         raise UsageError("tag may not start with '.'")
-    return _each(session, names, lambda dataset, name: _hold(session, dataset, name, tag, recursive="r" in flags(found)))
+    return _each(
+        session, names, lambda dataset, name: _hold(session, dataset, name, tag, recursive="r" in flags(found))
+    )
 
 
 def release(session: Session, args: list[str]) -> int:
@@ -168,7 +170,9 @@ def release(session: Session, args: list[str]) -> int:
     if len(operands) < 2:
         raise UsageError
     tag, names = operands[0], operands[1:]
-    return _each(session, names, lambda dataset, name: _release(session, dataset, name, tag, recursive="r" in flags(found)))
+    return _each(
+        session, names, lambda dataset, name: _release(session, dataset, name, tag, recursive="r" in flags(found))
+    )
 
 
 def _each(session: Session, names: list[str], act: object) -> int:

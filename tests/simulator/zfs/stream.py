@@ -32,7 +32,7 @@ class Corrupt(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """``toname`` is POOL/DATASET@SNAPSHOT; ``fromguid`` 0 for a full stream; ``offset`` is where a resumed one begins."""
+    """``toname`` is DATASET@SNAPSHOT; ``fromguid`` is 0 for a full stream; ``offset`` is where a resumed one begins."""
 
     toname: str
     toguid: int

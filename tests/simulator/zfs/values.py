@@ -27,8 +27,10 @@ _BYTES = (
     "usedbyrefreservation",
     "usedbychildren",
 )
+_COUNTED = ("written", "logicalused", "logicalreferenced")
+_RATIOS = ("compressratio", "refcompressratio")
+_DATES = {"creation": "%a %b %e %k:%M %Y", "snapshots_changed": "%a %b %e %k:%M:%S %Y"}
 _PLAIN = ("guid", "createtxg", "objsetid", "pbkdf2iters")
-_ENCRYPTION_DEFAULTS = {"encryption": "off", "keyformat": "none", "keylocation": "none"}
 
 
 @dataclass(frozen=True)
@@ -50,48 +52,36 @@ def get_value(session: Session, handle: Handle, prop: Property, *, literal: bool
     """The property's value; None where zfs says it does not apply (printed as ``-``, or left out of ``all``)."""
     if handle.kind not in prop.types:
         return None
-    if prop.name == "name":
-        return Value(handle.name)
-    special = _special(session, handle, prop, literal=literal)
-    if special is not _STORED:
-        assert not isinstance(special, str)
-        return special
+    number = _number(session, handle, prop.name)
+    if number is not None:
+        return Value(_shown(prop.name, number, literal=literal), number=number)
+    if prop.name in _FACTS:
+        text = _FACTS[prop.name](session, handle)
+        return None if text is None else Value(text, number=int(text) if text.isdecimal() else 0)
+    if prop.name == "mountpoint":
+        return _mountpoint(session, handle)
     return _stored(session, handle, prop, literal=literal)
 
 
-_STORED = "stored"
-
-
-def _special(session: Session, handle: Handle, prop: Property, *, literal: bool) -> Value | str | None:
-    name = prop.name
-    if name in ("creation", "snapshots_changed"):
-        return _date(handle, name, literal=literal)
-    if name in _BYTES or name in ("written", "logicalused", "logicalreferenced"):
-        number = _space(session, handle, name)
-        shown = nice_bytes(number) if name in _BYTES else nice_number(number)
-        return Value(str(number) if literal else shown, number=number)
-    if name in _FACTS:
-        text = _FACTS[name](session, handle)
-        return None if text is None else Value(text, number=int(text) if text.isdecimal() else 0)
-    if name in ("compressratio", "refcompressratio"):
-        return Value("1.00" if literal else "1.00x", number=100)
-    if name in ("filesystem_count", "snapshot_count"):
-        return Value("none", DEFAULT)
-    if name == "mountpoint":
-        return _mountpoint(session, handle)
-    return _STORED
-
-
-def _date(handle: Handle, name: str, *, literal: bool) -> Value | None:
+def _number(session: Session, handle: Handle, name: str) -> int | None:
+    """Properties that are computed numbers; None for all others, and for a date that there is not."""
+    if name in _BYTES or name in _COUNTED:
+        return _space(session, handle, name)
     if name == "creation":
-        holder = handle.snapshot or handle.bookmark or handle.dataset
-        moment, layout = holder.creation, "%a %b %e %k:%M %Y"
-    else:
-        moments = [snapshot.creation for snapshot in handle.dataset.snapshots]
-        if not moments:
-            return None
-        moment, layout = max(moments), "%a %b %e %k:%M:%S %Y"
-    return Value(str(moment) if literal else time.strftime(layout, time.localtime(moment)), number=moment)
+        return (handle.snapshot or handle.bookmark or handle.dataset).creation
+    if name == "snapshots_changed":
+        return max((snapshot.creation for snapshot in handle.dataset.snapshots), default=None)
+    return 100 if name in _RATIOS else None
+
+
+def _shown(name: str, number: int, *, literal: bool) -> str:
+    if name in _RATIOS:
+        return f"{number / 100:.2f}" if literal else f"{number / 100:.2f}x"
+    if literal:
+        return str(number)
+    if name in _DATES:
+        return time.strftime(_DATES[name], time.localtime(number))
+    return nice_bytes(number) if name in _BYTES else nice_number(number)
 
 
 def _space(session: Session, handle: Handle, name: str) -> int:
@@ -142,8 +132,8 @@ def _clones(session: Session, handle: Handle) -> str | None:
     return ",".join(clone.name for clone in session.tree.clones(handle.snapshot))
 
 
-
 _FACTS: dict[str, Callable[[Session, Any], str | None]] = {
+    "name": lambda _, handle: handle.name,
     "type": lambda _, handle: handle.kind,
     "guid": lambda _, handle: str(_identity(handle)[0]),
     "createtxg": lambda _, handle: str(_identity(handle)[1]),
@@ -158,6 +148,7 @@ _FACTS: dict[str, Callable[[Session, Any], str | None]] = {
     "encryptionroot": lambda _, handle: handle.dataset.encryption_root or None,
     "keystatus": lambda session, handle: _keystatus(session, handle.dataset),
     "redact_snaps": lambda *_: None,
+    "snapshots_changed": lambda *_: None,
     "version": lambda *_: "5",
     "prevsnap": lambda _, handle: handle.dataset.snapshots[-1].name if handle.dataset.snapshots else None,
     "useraccounting": lambda *_: "1",
@@ -191,36 +182,60 @@ def _stored(session: Session, handle: Handle, prop: Property, *, literal: bool) 
     return Value(_numeric(prop, number, literal=literal), source, number)
 
 
-def _raw(session: Session, handle: Handle, prop: Property) -> tuple[str | None, str]:
-    """Stored value and source."""
-    dataset = handle.dataset
-    name = prop.name
-    if name == "volsize":
-        size = handle.snapshot.volsize if handle.snapshot else dataset.volsize
-        return (str(size), NONE if handle.snapshot else LOCAL) if dataset.kind == VOLUME else (None, NONE)
-    if name == "volblocksize":
-        return str(dataset.volblocksize), DEFAULT if str(dataset.volblocksize) == prop.default else NONE
-    if name in ("encryption", "keyformat", "keylocation", "pbkdf2iters"):
-        return _encryption(session, dataset, name)
+Raw = tuple[str | None, str]
+"""A value in stored form and its source."""
+
+
+def _raw(session: Session, handle: Handle, prop: Property) -> Raw:
+    special = _SPECIAL.get(prop.name)
+    if special is not None:
+        return special(handle, prop)
     if prop.inheritable:
-        return inherited(session, handle, name, prop.default)
-    if handle.snapshot is not None and prop.attr == "default":
+        return inherited(session, handle, prop.name, prop.default)
+    return _own(handle, prop)
+
+
+def _own(handle: Handle, prop: Property) -> Raw:
+    """A property that is not inherited (quota, reservation, …)."""
+    dataset = handle.dataset
+    if handle.snapshot is not None:
         return None, NONE
     for store, source in ((dataset.local, LOCAL), (dataset.received, RECEIVED)):
-        if name in store:
-            return store[name], source
-    if name in LIMITS:
-        return str(UINT64_MAX), DEFAULT
-    return prop.default, DEFAULT
+        if prop.name in store:
+            return store[prop.name], source
+    return str(UINT64_MAX) if prop.name in LIMITS else prop.default, DEFAULT
 
 
-def _encryption(session: Session, dataset: Dataset, name: str) -> tuple[str | None, str]:
-    if not dataset.encryption_root:
-        return _ENCRYPTION_DEFAULTS.get(name, "0"), DEFAULT
-    raise Unmodelled(f"property {name} of an encrypted dataset")
+def _volsize(handle: Handle, _: Property) -> Raw:
+    if handle.dataset.kind != VOLUME:
+        return None, NONE
+    if handle.snapshot is not None:
+        return str(handle.snapshot.volsize), NONE
+    return str(handle.dataset.volsize), LOCAL
 
 
-def inherited(session: Session, handle: Handle, name: str, default: str | None) -> tuple[str | None, str]:
+def _volblocksize(handle: Handle, prop: Property) -> Raw:
+    size = str(handle.dataset.volblocksize)
+    return size, DEFAULT if size == prop.default else NONE
+
+
+def _encryption(handle: Handle, prop: Property) -> Raw:
+    if handle.dataset.encryption_root:
+        raise Unmodelled(f"property {prop.name} of an encrypted dataset")
+    return _ENCRYPTION_DEFAULTS[prop.name], DEFAULT
+
+
+_ENCRYPTION_DEFAULTS = {"encryption": "off", "keyformat": "none", "keylocation": "none", "pbkdf2iters": "0"}
+_SPECIAL: dict[str, Callable[[Handle, Property], Raw]] = {
+    "volsize": _volsize,
+    "volblocksize": _volblocksize,
+    "filesystem_count": lambda *_: (str(UINT64_MAX), DEFAULT),
+    "snapshot_count": lambda *_: (str(UINT64_MAX), DEFAULT),
+    **dict.fromkeys(_ENCRYPTION_DEFAULTS, _encryption),
+}
+
+
+def inherited(session: Session, handle: Handle, name: str, default: str | None) -> Raw:
     """An inheritable property: own local, own received, the nearest ancestor's, the default."""
     own: Dataset | Snapshot = handle.snapshot if handle.snapshot is not None else handle.dataset
     if name in own.local:
@@ -237,7 +252,7 @@ def inherited(session: Session, handle: Handle, name: str, default: str | None) 
 
 def _numeric(prop: Property, number: int, *, literal: bool) -> str:
     name = prop.name
-    if name in LIMITS and number == UINT64_MAX:
+    if number == UINT64_MAX:
         return "none"
     if literal:
         return str(number)
@@ -263,5 +278,3 @@ def user_properties(session: Session, handle: Handle) -> list[str]:
     for holder in holders:
         names.update(name for store in (holder.local, holder.received) for name in store if ":" in name)
     return sorted(names)
-
-

@@ -95,7 +95,10 @@ def test_the_prepared_host_is_one_the_driver_can_use(host: SimulatedHost, ssh: C
     parents = json.loads((Path(host.info["settings_dir"]) / "parents.json").read_text())
     assert parents == {"tank/csi": out(ssh.run("zfs get -Hp -o value guid tank/csi")).strip()}
     assert b"is running" in ssh.run("service ctld status").stdout
-    assert out(ssh.run("sysrc -n ctld_flags")).strip() == f"-f {host.info['control'].removesuffix('control.sock')}etc/ctl.conf"
+    assert (
+        out(ssh.run("sysrc -n ctld_flags")).strip()
+        == f"-f {host.info['control'].removesuffix('control.sock')}etc/ctl.conf"
+    )
 
 
 def test_output_errors_and_status_come_through(ssh: Connection) -> None:
@@ -114,7 +117,9 @@ def test_large_output_arrives_whole(ssh: Connection) -> None:
 
 def test_several_sessions_share_one_connection(host: SimulatedHost, ssh: Connection) -> None:
     ssh.run("true")
-    running = [ssh.begin(f"zfs create -s -V 1G tank/csi/par{n} && zfs list -H -o name tank/csi/par{n}") for n in range(8)]
+    running = [
+        ssh.begin(f"zfs create -s -V 1G tank/csi/par{n} && zfs list -H -o name tank/csi/par{n}") for n in range(8)
+    ]
     assert sorted(process.communicate(timeout=30)[0] for process in running) == [
         f"tank/csi/par{n}\n".encode() for n in range(8)
     ]

@@ -19,7 +19,8 @@ def full(box: Box) -> Box:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0B"), (1023, "1023B"), (57344, "56K"), (10239, "10.0K"), (10907287552, "10.2G"), (1 << 60, "1E")]
+    ("number", "text"),
+    [(0, "0B"), (1023, "1023B"), (57344, "56K"), (10239, "10.0K"), (10907287552, "10.2G"), (1 << 60, "1E")],
 )
 def test_sizes_print_in_at_most_five_characters(number: int, text: str) -> None:
     assert nice_bytes(number) == text
