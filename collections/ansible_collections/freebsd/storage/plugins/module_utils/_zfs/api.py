@@ -12,17 +12,18 @@ from .. import _names
 from .model import Volume
 
 _GET = ("zfs", "get", "-Hp")
-_COLUMNS = ("-o", "name,property,value,source")
+# User properties have no common word to ask for, so "all" it is, without what is inherited or default.
+_WHAT = ("-s", "local,received,none", "-o", "name,property,value,source", "all")
 
 
 def read(parent: str) -> list[str]:
     """Read the parent and everything below it."""
-    return [*_GET, "-r", "-t", "filesystem,volume", *_COLUMNS, "all", parent]
+    return [*_GET, "-r", "-t", "filesystem,volume", *_WHAT, parent]
 
 
 def show(datasets: Sequence[str]) -> list[str]:
     """Read these datasets."""
-    return [*_GET, *_COLUMNS, "all", *datasets]
+    return [*_GET, *_WHAT, *datasets]
 
 
 def show_parent(parent: str) -> list[str]:

@@ -5,7 +5,8 @@
 """
 What zfs(8) says, as values. The only place that knows its texts.
 
-Pure functions. Output is that of `zfs get -Hp -o name,property,value,source` in the C locale.
+Pure functions. Output is that of `zfs get -Hp -s local,received,none -o name,property,value,source`
+in the C locale.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .model import Drift, Inventory, Parameters, Record, Volume
 
 SAID_LIMIT = 600  # characters of a command's words that are handed on
 
+_COLUMNS = ("name", "property", "value", "source")
+_NATIVE = frozenset({"type", "guid", "available", "creation", "used", "volsize", "volblocksize"})
 _FOREIGN = "foreign_dataset"
 
 
@@ -36,17 +39,18 @@ Properties = Mapping[str, Property]
 
 def properties(text: str) -> dict[str, dict[str, Property]]:
     """
-    Return the properties of each dataset.
+    Return the properties of each dataset that matter here.
 
     A line that has not the four fields is part of a foreign property whose value holds tabs or line
     ends; ours never do, so it is passed over.
     """
     found: dict[str, dict[str, Property]] = {}
     for line in text.split("\n"):
-        dataset, _, rest = line.partition("\t")
-        name, _, rest = rest.partition("\t")
-        value, tab, source = rest.partition("\t")
-        if tab and "\t" not in source:
+        fields = line.split("\t")
+        if len(fields) != len(_COLUMNS):
+            continue
+        dataset, name, value, source = fields
+        if name in _NATIVE or name.startswith(_names.PREFIX):
             found.setdefault(dataset, {})[name] = Property(value, source)
     return found
 
@@ -125,15 +129,17 @@ def _volume(name: str, props: Properties) -> Volume:
         raise ValueError("the uuid is not 32 hexadecimal digits")
     if _text_of(props, "type") != "volume":
         raise ValueError("it is not a volume")
+    wanted = Parameters.from_json(_own(props, "parameters"))
     return Volume(
         dataset=name,
         uuid=uuid,
         name=_names.decoded(_own(props, "name")),
         size_bytes=_number_of(props, "volsize"),
         used_bytes=_number_of(props, "used"),
-        volblocksize=_number_of(props, "volblocksize"),
+        # Not shown where it is the default; it was asked for, and cannot change.
+        volblocksize=_number_of(props, "volblocksize") if "volblocksize" in props else wanted.volblocksize,
         created=_number_of(props, "creation"),
-        parameters=Parameters.from_json(_own(props, "parameters")),
+        parameters=wanted,
         digest=_own(props, "hash"),
     )
 

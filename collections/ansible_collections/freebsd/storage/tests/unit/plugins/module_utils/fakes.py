@@ -147,8 +147,6 @@ def volume_text(
         "creation": "1767225600",
         "used": "57344",
         "volsize": (str(size), "local"),
-        "volblocksize": (str(made.volblocksize), "default"),
-        "compression": ("on", "inherited from tank"),
         f"{prefix}schema": ("1", source),
         f"{prefix}uuid": (uuid, source),
         f"{prefix}owner": (owner, source),

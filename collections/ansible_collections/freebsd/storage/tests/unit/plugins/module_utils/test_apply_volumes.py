@@ -31,8 +31,8 @@ from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes i
     volume_text,
 )
 
-READ = f"zfs get -Hp -r -t filesystem,volume -o name,property,value,source all {PARENT}"
-SHOW = "zfs get -Hp -o name,property,value,source all"
+READ = f"zfs get -Hp -r -t filesystem,volume -s local,received,none -o name,property,value,source all {PARENT}"
+SHOW = "zfs get -Hp -s local,received,none -o name,property,value,source all"
 
 
 def apply(directory: Path, resources: list[dict[str, Any]], *calls: Call, check_mode: bool = False) -> Reply:
