@@ -163,9 +163,7 @@ class StorageHost(_Section):
     privilege: Privilege = "none"
     parent: Annotated[str, _matching(_DATASET, "give a dataset below a pool, such as tank/csi")]
     settings_dir: AbsolutePath = "/usr/local/etc/freebsd-storage"
-    portal_group: Annotated[
-        str, _matching(_PORTAL_GROUP, "give the name of a portal-group of ctl.conf")
-    ] = "csi"
+    portal_group: Annotated[str, _matching(_PORTAL_GROUP, "give the name of a portal-group of ctl.conf")] = "csi"
     portals: Annotated[tuple[Portal, ...], Field(min_length=1)]
 
     @property
@@ -177,9 +175,7 @@ class StorageHost(_Section):
 class StorageHosts(_Section):
     """The storage hosts by name, in the form of an Ansible inventory group."""
 
-    hosts: Annotated[Mapping[str, StorageHost], BeforeValidator(_check_host_names)] = Field(
-        default_factory=dict
-    )
+    hosts: Annotated[Mapping[str, StorageHost], BeforeValidator(_check_host_names)] = Field(default_factory=dict)
 
 
 class Node(_Section):
@@ -201,9 +197,7 @@ class Config(_Section):
         ),
         AfterValidator(_check_cluster),
     ]
-    defaults: Mapping[str, Annotated[str, BeforeValidator(_scalar_text)]] = Field(
-        default_factory=dict
-    )
+    defaults: Mapping[str, Annotated[str, BeforeValidator(_scalar_text)]] = Field(default_factory=dict)
     storage_hosts: StorageHosts = StorageHosts()
     node: Node = Node()
     alpha_capabilities: bool = False
@@ -221,14 +215,22 @@ class Environment:
     config_path: Path = DEFAULT_PATH
     endpoint: str | None = None
     node_name: str
+    sysfs: Path = Path("/sys")
+    dev: Path = Path("/dev")
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
-        """Read CSI_DRIVER_CONFIG, CSI_ENDPOINT and NODE_NAME (default: this machine's name)."""
+        """
+        Read CSI_DRIVER_CONFIG, CSI_ENDPOINT and NODE_NAME (default: this machine's name).
+
+        CSI_NODE_SYSFS and CSI_NODE_DEV are for containers that see the node's /sys and /dev elsewhere.
+        """
         return cls(
             config_path=Path(variables.get("CSI_DRIVER_CONFIG") or DEFAULT_PATH),
             endpoint=variables.get("CSI_ENDPOINT") or None,
             node_name=variables.get("NODE_NAME") or socket.gethostname(),
+            sysfs=Path(variables.get("CSI_NODE_SYSFS") or "/sys"),
+            dev=Path(variables.get("CSI_NODE_DEV") or "/dev"),
         )
 
 

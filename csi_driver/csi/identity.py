@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import grpc
 
-DRIVER_NAME = "storage.freebsd.org"
+DRIVER_NAME = "csi.freebsd.org"
 _DISTRIBUTION = "csi-driver-freebsd"
 
 

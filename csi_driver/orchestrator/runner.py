@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from csi_driver.orchestrator import inventory, paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from csi_driver.config import Config
 
 GRACE_SECONDS = 10.0
 
@@ -125,6 +130,37 @@ class WorkerRunner:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(GRACE_SECONDS)
+
+
+def start_runner(config: Config, *, run_root: Path) -> PlaybookRunner:
+    """Start what runs playbooks on the configured hosts; `run_root` is private and outlives it."""
+    content = paths.content()
+    hosts = run_root / "inventory.yml"
+    hosts.touch(mode=0o600)
+    hosts.write_text(inventory.render(config))
+    return WorkerRunner(
+        run_root=run_root, playbooks=content.playbooks, inventory=hosts, environment=_environment(content, run_root)
+    )
+
+
+def _environment(content: paths.Content, run_root: Path) -> dict[str, str]:
+    """What Ansible's processes get; nothing is inherited but the search path."""
+    beside_python = str(Path(sys.executable).parent)
+    return {
+        "PATH": os.pathsep.join((beside_python, os.environ.get("PATH", os.defpath))),
+        "HOME": str(run_root),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(paths.PACKAGE.parent),
+        "ANSIBLE_COLLECTIONS_PATH": str(content.collections),
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        "ANSIBLE_HOME": str(run_root / "ansible"),
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+        "ANSIBLE_NO_TARGET_SYSLOG": "1",
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(run_root / "cp"),
+    }
 
 
 def _result(reply: dict[str, Any]) -> Mapping[str, object]:

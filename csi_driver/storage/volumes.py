@@ -86,13 +86,14 @@ class VolumeService:
         return self._context(volume, self._backend.publish(volume, request, deadline=deadline))
 
     def _context(self, volume: VolumeId, publication: Publication) -> Mapping[str, str]:
-        return {
+        context = {
             "protocol": publication.protocol.value,
             "portals": ",".join(self._config.hosts[volume.host].portals),
             "target": publication.target,
             "lun": str(publication.lun),
             "serial": volume.serial,
         }
+        return {**context, "readonly": "true"} if publication.readonly else context
 
     def unpublish(self, volume_id: str, node_id: str | None, *, deadline: float) -> None:
         """End the export to the node (None: to every node). A volume or node that cannot be has none."""

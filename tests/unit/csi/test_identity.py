@@ -26,7 +26,7 @@ def plugin_capabilities(driver: Driver) -> list[int]:
 def test_the_name_is_one_the_specification_allows(driver: Driver) -> None:
     """At most 63 characters, a letter first and last; and there is a version."""
     info = driver.identity.GetPluginInfo(pb.GetPluginInfoRequest(), timeout=TIMEOUT)
-    assert info.name == "storage.freebsd.org"
+    assert info.name == "csi.freebsd.org"
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,61}[A-Za-z]", info.name)
     assert info.vendor_version
 

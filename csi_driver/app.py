@@ -1,0 +1,103 @@
+"""
+The whole driver, put together by hand: the one place where concrete parts meet.
+
+The runner comes first: it starts the process in which Ansible lives, and that must happen before
+gRPC is imported, so the gRPC surface is imported here only once the runner is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csi_driver.config import ConfigError
+from csi_driver.errors import DriverError
+from csi_driver.node.linux import linux_node, source_addresses
+from csi_driver.orchestrator.backend import AnsibleBackend
+from csi_driver.orchestrator.runner import start_runner
+from csi_driver.storage import parameters
+from csi_driver.storage.volumes import VolumeService
+from csi_driver.telemetry import Metrics, configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from csi_driver.config import Config, Environment
+    from csi_driver.node.service import NodeService
+
+GRACE_SECONDS = 20.0
+MEMORY_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108 - a private directory is made below it
+
+
+def serve(config: Config, environment: Environment, *, controller: bool, node: bool) -> None:
+    """Serve the roles asked for on CSI_ENDPOINT until SIGTERM or SIGINT; raise `ConfigError`."""
+    configure_logging()
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with contextlib.ExitStack() as stack:
+        volumes = stack.enter_context(_volumes(config)) if controller else None
+        here = _node(config, environment) if node else None
+        from csi_driver.csi.server import Server  # noqa: PLC0415 - not before the runner
+
+        server = Server(
+            environment.endpoint,
+            metrics=Metrics(),
+            volumes=volumes,
+            node=here,
+            newest_capabilities=config.alpha_capabilities,
+        )
+        server.start()
+        ended.wait()
+        server.stop(GRACE_SECONDS)
+
+
+def check(config: Config) -> None:
+    """Raise `ConfigError` for what the parts of the driver would stumble over later."""
+    try:
+        parameters.parse({}, config.defaults)
+    except DriverError as error:
+        raise ConfigError(f"defaults: {error.message}") from error
+
+
+@contextlib.contextmanager
+def _volumes(config: Config) -> Iterator[VolumeService]:
+    check(config)
+    if not config.hosts:
+        raise ConfigError("storage_hosts.hosts: a controller needs at least one storage host")
+    run_root = _run_root()
+    try:
+        runner = start_runner(config, run_root=run_root)
+        try:
+            yield VolumeService(config, AnsibleBackend(config, runner))
+        finally:
+            runner.close()
+    finally:
+        shutil.rmtree(run_root, ignore_errors=True)
+
+
+def _run_root() -> Path:
+    """Make a private directory, in memory where there is such a file system: requests pass through it."""
+    in_memory = MEMORY_FILE_SYSTEM.is_dir() and os.access(MEMORY_FILE_SYSTEM, os.W_OK)
+    return Path(tempfile.mkdtemp(prefix="csi-driver-", dir=MEMORY_FILE_SYSTEM if in_memory else None))
+
+
+def _node(config: Config, environment: Environment) -> NodeService:
+    portals = [portal for host in config.hosts.values() for portal in host.portals]
+    try:
+        return linux_node(
+            cluster=config.cluster,
+            name=config.node.name or environment.node_name,
+            addresses=config.node.addresses or source_addresses(portals),
+            max_volumes=config.node.max_volumes,
+            sysfs=environment.sysfs,
+            dev=environment.dev,
+        )
+    except DriverError as error:
+        raise ConfigError(f"node: {error.message}") from error

@@ -1,0 +1,177 @@
+"""
+The storage hosts behind Ansible: one lane for changes, and reads beside it, for each of them.
+
+Promises what `StorageBackend` promises. Knows neither gRPC nor what a request means to CSI.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.orchestrator import results
+from csi_driver.orchestrator.lanes import Busy, DeadlinePassed, Lane, Operation, Reads, Uncertain
+from csi_driver.orchestrator.runner import HostUnreachable, RunDied
+from csi_driver.storage.ids import initiator_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from csi_driver.config import Config, StorageHost
+    from csi_driver.orchestrator.lanes import Batch
+    from csi_driver.orchestrator.runner import PlaybookRunner
+    from csi_driver.storage.ids import VolumeId
+    from csi_driver.storage.model import Capacity, Page, Publication, PublicationRequest, Volume, VolumeRequest
+
+APPLY_SECONDS = 120.0
+INFO_SECONDS = 60.0
+LOCK_SECONDS = 30.0
+RUN_MARGIN_SECONDS = 15.0  # what a run may take beyond its module: connecting, for the most part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One read of a storage host."""
+
+    kind: str
+    uuid: str | None = None
+    after: str | None = None
+    limit: int = 0
+
+
+class _Host:
+    """One storage host: its lane, its reads, and what every request to it holds."""
+
+    def __init__(self, name: str, host: StorageHost, cluster: str, runner: PlaybookRunner) -> None:
+        self.name = name
+        self.portal_group = host.portal_group
+        self._runner = runner
+        self._common = {
+            "owner": cluster,
+            "parent": host.parent,
+            "settings_dir": host.settings_dir,
+            "privilege": host.privilege,
+        }
+        self.lane: Lane[Mapping[str, Any]] = Lane(self._apply)
+        self.reads: Reads[Query, Mapping[str, Any]] = Reads(self._info)
+
+    def _apply(self, batch: Batch) -> Mapping[str, Mapping[str, Any]]:
+        resources = [{"key": operation.key, **operation.resource} for operation in batch]
+        limits = {"lock_timeout": LOCK_SECONDS, "time_limit": APPLY_SECONDS}
+        result = self._run("apply", {**self._common, **limits, "resources": resources}, APPLY_SECONDS)
+        return results.outcomes(result)
+
+    def _info(self, query: Query) -> Mapping[str, Any]:
+        wanted = {name: value for name, value in asdict(query).items() if name != "kind" and value}
+        request = {**self._common, **wanted, "kinds": [query.kind], "time_limit": INFO_SECONDS}
+        return self._run("info", request, INFO_SECONDS)
+
+    def _run(self, playbook: str, request: Mapping[str, object], seconds: float) -> Mapping[str, Any]:
+        try:
+            return self._runner.run(playbook, self.name, request, time_limit=seconds + RUN_MARGIN_SECONDS)
+        except HostUnreachable as error:
+            message = f"storage host {self.name} cannot be reached: {error}; check the host, the network and its keys"
+            raise DriverError(ErrorCode.DEGRADED, message) from error
+        except RunDied as error:
+            message = f"a run on storage host {self.name} ended without a result: {error}; ask again"
+            raise DriverError(ErrorCode.UNCERTAIN, message) from error
+
+
+class AnsibleBackend:
+    """`StorageBackend` by the playbooks `apply` and `info`."""
+
+    def __init__(self, config: Config, runner: PlaybookRunner) -> None:
+        self._cluster = config.cluster
+        self._hosts = {name: _Host(name, host, config.cluster, runner) for name, host in config.hosts.items()}
+
+    def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
+        """See `StorageBackend`."""
+        spec = request.spec
+        resource = {
+            "kind": "volume",
+            "state": "present",
+            "name": request.name,
+            "required_bytes": request.required_bytes,
+            "limit_bytes": request.limit_bytes,
+            "volblocksize": spec.volblocksize,
+            "thin": spec.thin,
+            "blocksize": spec.blocksize,
+            "properties": dict(spec.properties),
+            "attributes": dict(spec.attributes),
+        }
+        item = self._change(host, Operation(resource, writes=frozenset({("name", request.name)})), deadline)
+        return results.volume(host, item.get("volume") or {})
+
+    def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
+        """See `StorageBackend`."""
+        self._change(volume.host, _on(volume, {"kind": "volume", "state": "absent", "uuid": volume.uuid}), deadline)
+
+    def publish(self, volume: VolumeId, request: PublicationRequest, *, deadline: float) -> Publication:
+        """See `StorageBackend`."""
+        resource = {
+            "kind": "publication",
+            "state": "present",
+            "volume": volume.uuid,
+            "node": str(request.node),
+            "initiator": initiator_name(self._cluster, request.node.name),
+            "mode": request.mode.value,
+            "readonly": request.readonly,
+            "protocol": "iscsi",
+            "portal_group": self._hosts[volume.host].portal_group,
+        }
+        item = self._change(volume.host, _on(volume, resource), deadline)
+        return results.publication(item.get("publication") or {})
+
+    def unpublish(self, volume: VolumeId, node: str | None, *, deadline: float) -> None:
+        """See `StorageBackend`."""
+        resource = {"kind": "publication", "state": "absent", "volume": volume.uuid, "node": node}
+        self._change(volume.host, _on(volume, resource), deadline)
+
+    def get_volume(self, volume: VolumeId, *, deadline: float) -> Volume:
+        """See `StorageBackend`."""
+        result = self._read(volume.host, Query(kind="volumes", uuid=volume.uuid), deadline)
+        found = results.page(volume.host, result).volumes
+        if not found:
+            raise DriverError(ErrorCode.NOT_FOUND, f"there is no volume {volume}", option="volume_id")
+        return found[0]
+
+    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page:
+        """See `StorageBackend`."""
+        return results.page(host, self._read(host, Query(kind="volumes", after=after, limit=limit), deadline))
+
+    def capacity(self, host: str, *, deadline: float) -> Capacity:
+        """See `StorageBackend`."""
+        return results.capacity(self._read(host, Query(kind="capacity"), deadline))
+
+    def _change(self, host: str, operation: Operation, deadline: float) -> Mapping[str, Any]:
+        with _told(host):
+            item = self._hosts[host].lane.submit(operation, deadline)
+        results.check(item)
+        return item
+
+    def _read(self, host: str, query: Query, deadline: float) -> Mapping[str, Any]:
+        with _told(host):
+            return self._hosts[host].reads.read(query, deadline)
+
+
+def _on(volume: VolumeId, resource: Mapping[str, object]) -> Operation:
+    return Operation(resource, writes=frozenset({("volume", volume.uuid)}))
+
+
+@contextmanager
+def _told(host: str) -> Iterator[None]:
+    """Turn what the lane says into what a caller may conclude."""
+    try:
+        yield
+    except Busy as error:
+        message = f"storage host {host} is busy: {error}"
+        raise DriverError(ErrorCode.BUSY, message) from error
+    except DeadlinePassed as error:
+        raise DriverError(ErrorCode.UNCERTAIN, f"storage host {host}: {error}") from error
+    except Uncertain as error:
+        # What ended the run may be known, and then says more: the host was not reached, say.
+        if isinstance(error.__cause__, DriverError):
+            raise error.__cause__ from error
+        raise DriverError(ErrorCode.UNCERTAIN, f"storage host {host}: {error}") from error

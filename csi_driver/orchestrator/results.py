@@ -1,0 +1,105 @@
+"""
+What the host modules return, as domain values. The shapes are those of their RETURN documentation.
+
+A result that does not look as documented says nothing about what happened on the host: `UNCERTAIN`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jmespath
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.storage.ids import VolumeId
+from csi_driver.storage.model import AccessMode, Capacity, Page, Protocol, Publication, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ITEMS = jmespath.compile("results[?key]")
+_ERROR = jmespath.compile("error.{code: code, message: msg, option: option}")
+_VOLUME = jmespath.compile(
+    "{uuid: uuid, name: name, size: size_bytes, attributes: attributes, publications: publications}"
+)
+_CAPACITY = jmespath.compile("capacity.{available: available_bytes, maximum: maximum_volume_bytes}")
+_NEXT = jmespath.compile("next")
+
+
+def outcomes(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the result of each item by its key; raise what failed them all."""
+    check(result)
+    return {item["key"]: item for item in _ITEMS.search(result) or ()}
+
+
+def check(result: Mapping[str, Any]) -> None:
+    """Raise the error that a task result or one of its items holds, if there is one."""
+    error = _ERROR.search(result)
+    if error is not None:
+        raise _error(error)
+    if result.get("failed"):
+        raise _odd(f"the module failed: {result.get('msg', 'without a message')}")
+
+
+def _error(error: Mapping[str, Any]) -> DriverError:
+    try:
+        code = ErrorCode(error["code"])
+    except ValueError:
+        return _odd(f"unknown error code {error['code']!a}: {error['message']}")
+    return DriverError(code, str(error["message"]), option=error["option"])
+
+
+def volume(host: str, noun: Mapping[str, Any]) -> Volume:
+    """Return the volume that a module calls so."""
+    found = _VOLUME.search(noun)
+    try:
+        return Volume(
+            id=VolumeId(host, found["uuid"]),
+            name=found["name"],
+            size_bytes=int(found["size"]),
+            attributes=dict(found["attributes"]),
+            publications=tuple(publication(record) for record in found["publications"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _odd("a volume is not described as documented") from error
+
+
+def publication(noun: Mapping[str, Any]) -> Publication:
+    """Return the publication that a module calls so."""
+    try:
+        return Publication(
+            node=noun["node"],
+            mode=AccessMode(noun["mode"]),
+            readonly=bool(noun["readonly"]),
+            protocol=Protocol(noun["protocol"]),
+            target=noun["target"],
+            lun=int(noun["lun"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _odd("a publication is not described as documented") from error
+
+
+def page(host: str, result: Mapping[str, Any]) -> Page:
+    """Return the volumes of an `info` result."""
+    check(result)
+    if not isinstance(result.get("volumes"), list):
+        raise _odd("the volumes are missing")
+    last = _NEXT.search(result)
+    return Page(
+        volumes=tuple(volume(host, noun) for noun in result["volumes"]),
+        next_after=VolumeId(host, last) if last else None,
+    )
+
+
+def capacity(result: Mapping[str, Any]) -> Capacity:
+    """Return the room that an `info` result tells of."""
+    check(result)
+    found = _CAPACITY.search(result)
+    try:
+        return Capacity(available_bytes=int(found["available"]), maximum_volume_bytes=int(found["maximum"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _odd("the capacity is missing") from error
+
+
+def _odd(what: str) -> DriverError:
+    return DriverError(ErrorCode.UNCERTAIN, f"the storage host gave an answer that is not understood: {what}")
