@@ -152,31 +152,108 @@ results:
       description: The volume as it is now; null when it is absent.
       returned: for kind volume, without an error
       type: dict
-      sample:
-        uuid: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
-        name: database
-        dataset: tank/csi/database
-        size_bytes: 10737418240
-        used_bytes: 57344
-        volblocksize: 16384
-        thin: true
-        blocksize: 512
-        properties: {compression: zstd}
-        attributes: {}
-        created: 1767225600
-        publications: []
+      contains:
+        uuid:
+          description: Its identity, chosen by the host.
+          returned: success
+          type: str
+          sample: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+        name:
+          description: Its name.
+          returned: success
+          type: str
+          sample: database
+        dataset:
+          description: The zvol.
+          returned: success
+          type: str
+          sample: tank/csi/database
+        size_bytes:
+          description: Its size.
+          returned: success
+          type: int
+          sample: 10737418240
+        used_bytes:
+          description: What it takes up, snapshots included.
+          returned: success
+          type: int
+          sample: 57344
+        volblocksize:
+          description: Its block size in ZFS.
+          returned: success
+          type: int
+          sample: 16384
+        thin:
+          description: Whether nothing was reserved for it.
+          returned: success
+          type: bool
+          sample: true
+        blocksize:
+          description: The sector size that initiators see.
+          returned: success
+          type: int
+          sample: 512
+        properties:
+          description: The native properties it was given.
+          returned: success
+          type: dict
+          sample: {compression: zstd}
+        attributes:
+          description: The strings kept with it.
+          returned: success
+          type: dict
+          sample: {}
+        created:
+          description: When it was made, in seconds since the epoch.
+          returned: success
+          type: int
+          sample: 1767225600
+        publications:
+          description: Its publications, as RV(results[].publication) has them.
+          returned: success
+          type: list
+          elements: dict
+          sample: []
     publication:
-      description: The publication as it is now; null when it is absent. RV(results[].publication.target) is a secret.
+      description: The publication as it is now; null when it is absent.
       returned: for kind publication, without an error
       type: dict
-      sample:
-        volume: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
-        node: node1
-        mode: single_node_writer
-        readonly: false
-        protocol: iscsi
-        target: iqn.1994-09.org.freebsd.csi:ansible.5f0c6f1f4e9c4a4fa8f2c2ad6c0c55aa
-        lun: 0
+      contains:
+        volume:
+          description: The uuid of the volume.
+          returned: success
+          type: str
+          sample: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+        node:
+          description: The node it is exported to.
+          returned: success
+          type: str
+          sample: node1
+        mode:
+          description: How nodes may use it at once.
+          returned: success
+          type: str
+          sample: single_node_writer
+        readonly:
+          description: Whether the node may only read.
+          returned: success
+          type: bool
+          sample: false
+        protocol:
+          description: How it is reached.
+          returned: success
+          type: str
+          sample: iscsi
+        target:
+          description: The iSCSI name of the target. It ends in a secret.
+          returned: success
+          type: str
+          sample: iqn.1994-09.org.freebsd.csi:ansible.5f0c6f1f4e9c4a4fa8f2c2ad6c0c55aa
+        lun:
+          description: The number of the LUN.
+          returned: success
+          type: int
+          sample: 0
     error:
       description:
         - Why the item could not be brought about. V(code) is one of invalid, not_found, source_not_found,
