@@ -12,6 +12,7 @@ from tests.simulator.registry import Call
 PARENT = "tank/csi"
 SETTINGS_DIR = "/usr/local/etc/freebsd-storage"
 PORTAL_GROUP = "csi"
+_PARENT_OPTIONS = ("-ocanmount=off", "-omountpoint=none", "-ovolmode=dev")
 _DIRECTORIES = ("etc", "etc/zfs", "boot", "var/log", "var/run", "var/db", "usr/local/etc", "dev/zvol", "root", "tmp")
 
 _RC_CONF = """hostname="{hostname}"
@@ -19,10 +20,12 @@ sshd_enable="YES"
 zfs_enable="YES"
 ctld_flags="-f {ctl_conf}"
 """
-_CTL_CONF = """portal-group "{group}" {{
-\tdiscovery-auth-group "no-access"
-\tlisten "{portal}"
+_CTL_CONF = """# BEGIN freebsd.storage portal-group
+portal-group "{group}" {{
+  discovery-auth-group "no-access"
+  listen "{portal}"
 }}
+# END freebsd.storage portal-group
 """
 
 
@@ -40,12 +43,13 @@ def install(machine: Machine) -> None:
 def prepare(machine: Machine, portal: str) -> None:
     """What the role storage_host leaves behind: parent dataset, registry of parents, portal group, ctld enabled."""
     if machine.storage.tree.get(PARENT) is None:
-        _run(machine, "zfs", "create", "-p", PARENT)
+        _run(machine, "zfs", "create", "-p", *_PARENT_OPTIONS, PARENT)
     settings = machine.path(SETTINGS_DIR)
-    settings.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.mkdir(mode=0o755, parents=True, exist_ok=True)
+    (settings / "lock").touch(mode=0o644)
     parent = machine.storage.tree.get(PARENT)
     assert parent is not None
-    (settings / "parents.json").write_text(json.dumps({PARENT: str(parent.guid)}) + "\n", encoding="utf-8")
+    (settings / "parents.json").write_text(json.dumps({PARENT: str(parent.guid)}, indent=4) + "\n", encoding="utf-8")
     _write_ctl_conf(machine.path("/etc/ctl.conf"), portal)
     rc_conf = machine.path("/etc/rc.conf")
     text = rc_conf.read_text(encoding="utf-8")

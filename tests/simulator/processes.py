@@ -21,9 +21,9 @@ def kill(pid: int) -> None:
 
 
 def wait_gone(pid: int, seconds: float) -> None:
-    """Wait until a process (not a child of ours) has gone, at most ``seconds``."""
+    """Wait until a process (not a child of ours) has gone, at most ``seconds``; 0 is no process."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while pid > 0 and time.monotonic() < deadline:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

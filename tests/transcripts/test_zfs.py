@@ -174,6 +174,40 @@ def test_the_simulated_zfs_answers_as_recorded(entry: str, tmp_path: Path) -> No
                 replay(host, entry, step, compared=release_of(entry, number) == release)
 
 
+def test_t30_channel_programs_return_nothing_or_a_string_and_only_to_root(tmp_path: Path) -> None:
+    """T30; the words in angle brackets stand for a program."""
+    host = Host(tmp_path, "14.3")
+    nothing_returned, string_returned, refused = transcript.steps("T30")
+    script = tmp_path / "p.lua"
+    script.write_text("-- nothing\n")
+    assert host.run(f"zfs program tank {script}").out == nothing_returned.text("out")
+    script.write_text('return "ok"\n')
+    assert host.run(f"zfs program -j tank {script}").out == string_returned.text("out")
+    result = host.run(f"zfs program tank {script}", user="someone")
+    assert (result.rc, result.err) == (refused.rc, refused.text("err"))
+
+
+def test_t31_an_interrupted_receive_says_how_to_resume(tmp_path: Path) -> None:
+    """T31; the token is an example."""
+    host = Host(tmp_path, "14.3")
+    received, token_shown = transcript.steps("T31")
+    host.volume()
+    host.must("zfs snapshot tank/csi/pvc-1@s1")
+    stream, cut = tmp_path / "stream", tmp_path / "cut"
+    with stream.open("wb") as sink:
+        execute(host.machine, Call(("zfs", "send", "tank/csi/pvc-1@s1"), stdout=sink.fileno()))
+    cut.write_bytes(stream.read_bytes()[:-1])
+    with cut.open("rb") as source:
+        result = execute(host.machine, Call(("zfs", "receive", "-s", "tank/csi/copy"), stdin=source.fileno()))
+    shown = host.run(" ".join(token_shown.argv)).out
+    recorded = token_shown.text("out")
+    assert recorded is not None
+    expected = received.text("err")
+    assert expected is not None
+    assert shown.startswith("1-")
+    assert (result.rc, result.err) == (received.rc, expected.replace(recorded.strip(), shown.strip()))
+
+
 def replay(host: Host, entry: str, step: Step, *, compared: bool) -> None:
     result = host.run(" ".join(step.argv), user="root" if step.root else "someone")
     if not compared:

@@ -180,9 +180,7 @@ def _rename_dataset(session: Session, dataset: Dataset, target: str) -> None:
         raise ZfsError(f"cannot rename to '{target}': {text}")
     if reason := _rename_refusal(session, dataset, target):
         raise ZfsError(f"cannot rename '{dataset.name}': {reason}")
-    if any(below.kind == FILESYSTEM and below.mounted for below in session.tree.subtree(dataset)):
-        _rename_mounted(session, dataset, target)
-    else:
+    with mounts.remounting(session, dataset):
         move_tree(session, dataset, target)
 
 
@@ -202,18 +200,6 @@ def _rename_refusal(session: Session, dataset: Dataset, target: str) -> str:
         if quotas and charged > new_room:
             return messages.OUT_OF_SPACE
     return ""
-
-
-def _rename_mounted(session: Session, dataset: Dataset, target: str) -> None:
-    below = [holder for holder in session.tree.subtree(dataset) if holder.mounted]
-    for holder in reversed(below):
-        where, _ = mounts.mount_point(session, holder)
-        if any(entry.is_file() for entry in session.machine.path(where).rglob("*")):
-            raise Unmodelled("renaming a filesystem that holds files")
-        mounts.unmount(session, holder)
-    move_tree(session, dataset, target)
-    for holder in below:
-        mounts.mount_new(session, holder)
 
 
 def move_tree(session: Session, dataset: Dataset, target: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from tests.simulator.registry import Unmodelled
 from tests.simulator.state import Dataset
 from tests.simulator.zfs.session import Session
 
@@ -27,6 +31,20 @@ def mount_new(session: Session, dataset: Dataset) -> None:
     session.machine.path(where).mkdir(parents=True, exist_ok=True)
     dataset.mounted = True
     session.storage.changed(dataset)
+
+
+@contextlib.contextmanager
+def remounting(session: Session, dataset: Dataset) -> Iterator[None]:
+    """While properties that say where to mount change: what is mounted here and below moves along."""
+    mounted = [below for below in session.tree.subtree(dataset) if below.mounted]
+    for below in reversed(mounted):
+        where, _ = mount_point(session, below)
+        if any(entry.is_file() for entry in session.machine.path(where).glob("*")):
+            raise Unmodelled("moving a mounted filesystem that holds files")
+        unmount(session, below)
+    yield
+    for below in mounted:
+        mount_new(session, below)
 
 
 def unmount(session: Session, dataset: Dataset) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from tests.simulator.accounting import volume_reservation
-from tests.simulator.registry import Unmodelled
 from tests.simulator.state import VOLUME, Dataset
-from tests.simulator.zfs import messages, selection
+from tests.simulator.zfs import messages, mounts, selection
 from tests.simulator.zfs.errors import UsageError, ZfsError
 from tests.simulator.zfs.options import flags, parse, property_arguments
 from tests.simulator.zfs.properties import AUTO, is_user_property
@@ -82,9 +83,8 @@ def _apply(session: Session, handle: Handle, name: str, value: str) -> str:
     if name == "volsize":
         _resize(session, dataset, int(value))
         return ""
-    if name in _REMOUNT and dataset.mounted:
-        raise Unmodelled(f"changing {name} of a mounted filesystem")
-    dataset.local[name] = value
+    with mounts.remounting(session, dataset) if name in _REMOUNT else contextlib.nullcontext():
+        dataset.local[name] = value
     if name == "volmode":
         for below in session.tree.subtree(dataset):
             session.storage.refresh_node(below)
@@ -168,13 +168,12 @@ def _inherit(session: Session, handle: Handle, name: str, *, received: bool, rec
         raise ZfsError(f"{prefix}: property doesn't apply to datasets of this type")
     if not session.may(handle.dataset, "userprop" if prop is None else prop.name):
         raise ZfsError(f"{prefix}: {messages.DENIED}")
-    if prop is not None and prop.name in _REMOUNT and handle.dataset.mounted:
-        raise Unmodelled(f"inheriting {name} of a mounted filesystem")
     holder = handle.snapshot or handle.dataset
     key = prop.name if prop is not None else name
-    holder.local.pop(key, None)
-    if not received:
-        holder.received.pop(key, None)
+    with mounts.remounting(session, handle.dataset) if key in _REMOUNT else contextlib.nullcontext():
+        holder.local.pop(key, None)
+        if not received:
+            holder.received.pop(key, None)
     session.storage.changed(handle.dataset)
     if key == "volmode":
         for below in session.tree.subtree(handle.dataset):

@@ -276,3 +276,17 @@ def test_the_daemon_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
     assert process.wait(10) == 0
     assert process.stdout is not None
     process.stdout.close()
+
+
+def test_an_ordinary_user_gets_only_what_sudo_and_zfs_allow(tmp_path: Path) -> None:
+    with SimulatedHost(tmp_path / "h", login="csi") as host:
+        ssh = Connection(host)
+        assert b"permission denied" in ssh.run("zfs create -s -V 1G tank/csi/v").stderr
+        assert ssh.run("sudo -n zfs create -s -V 1G tank/csi/v").stderr == b"sudo: a password is required\n"
+        sudoers = host.root / "usr/local/etc/sudoers.d"
+        sudoers.mkdir()
+        (sudoers / "csi").write_text("csi ALL=(root) NOPASSWD: zfs\n")
+        assert ssh.run("sudo -n zfs create -s -V 1G tank/csi/v").returncode == 0
+        host.run("zfs", "allow", "-u", "csi", "destroy,mount", "tank/csi")
+        assert ssh.run("zfs destroy tank/csi/v").returncode == 0
+        ssh.close()

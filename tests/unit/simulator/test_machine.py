@@ -97,3 +97,13 @@ def test_permissions_are_shown_and_taken_back(box: Box) -> None:
 
 def test_reading_needs_no_permission(box: Box) -> None:
     assert box.run("zfs list -H -o name tank", user="csi").out == "tank\n"
+
+
+def test_changing_a_mount_point_moves_the_directories_of_all_that_inherit_it(box: Box) -> None:
+    box.must("zfs create tank/csi/a")
+    box.must("zfs set mountpoint=/export tank/csi")
+    assert (box.root / "export" / "a").is_dir()
+    assert box.must("zfs get -H -o value,source mountpoint tank/csi/a") == "/export/a\tinherited from tank/csi\n"
+    box.must("zfs set canmount=off mountpoint=none tank/csi")
+    assert box.value("tank/csi/a", "mounted") == "no"
+    assert not (box.root / "export" / "a").exists()
