@@ -70,6 +70,14 @@ class Commands(Protocol):
         """Return the seconds until the deadline; negative when it has passed."""
         ...
 
+    def hold(self, descriptor: int) -> None:
+        """
+        Keep the descriptor open in every command from now on.
+
+        A lock on it outlives this process until the last of its commands has ended.
+        """
+        ...
+
 
 class _Process:
     def __init__(
@@ -104,22 +112,21 @@ class _Unstarted:
 
 
 class SystemCommands:
-    """
-    Runs real commands.
-
-    `deadline` is a `time.monotonic()` value. Descriptors in `held` stay open in the commands: a lock
-    among them outlives this process until the last of its commands has ended.
-    """
+    """Runs real commands. `deadline` is a `time.monotonic()` value."""
 
     def __init__(self, deadline: float) -> None:
         self.count = 0
-        self.held: tuple[int, ...] = ()
+        self._held: tuple[int, ...] = ()
         self._deadline = deadline
         self._environment = dict(os.environ, LC_ALL="C")
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""
         return self._deadline - time.monotonic()
+
+    def hold(self, descriptor: int) -> None:
+        """Keep the descriptor open in every command from now on."""
+        self._held = (*self._held, descriptor)
 
     def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
         """Start a command in the C locale, without a standard input unless one is given."""
@@ -131,7 +138,7 @@ class SystemCommands:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=self._environment,
-                pass_fds=self.held,
+                pass_fds=self._held,
             )
         except OSError as error:
             raise _not_started(command[0], error) from error

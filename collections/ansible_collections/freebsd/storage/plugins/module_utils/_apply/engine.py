@@ -25,7 +25,7 @@ from .._state import Chooser, Facts, NextRound, Plan
 from .._zfs import plan as zfs_plan
 from .._zfs.model import Drift
 from .._zfs.plan import VolumeWanted
-from ..command import Commands, SystemCommands
+from ..command import Commands
 from ..errors import HostError
 from . import outcome
 from .outcome import Outcome
@@ -92,8 +92,7 @@ class Engine:
     def _lock(self, stack: ExitStack) -> None:
         lock = _settings.locked(self._request.settings_dir, self._request.lock_timeout)
         descriptor = stack.enter_context(lock)
-        if isinstance(self._commands, SystemCommands):
-            self._commands.held = (descriptor,)
+        self._commands.hold(descriptor)
         if self._commands.remaining() <= 0:
             raise HostError("busy", "the time limit passed before anything was begun")
 

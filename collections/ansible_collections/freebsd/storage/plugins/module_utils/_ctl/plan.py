@@ -147,7 +147,8 @@ def _record(want: PublicationWanted, token: str) -> Record:
 
 
 def _check_same(volume: Volume, record: Record, want: PublicationWanted) -> None:
-    for option in ("mode", "readonly", "protocol", "initiator", "portal_group"):
+    # The portal-group is the host's affair: what is exported stays where it is until it ends.
+    for option in ("mode", "readonly", "protocol", "initiator"):
         expected, actual = getattr(want, option), getattr(record, option)
         if expected != actual:
             raise HostError(

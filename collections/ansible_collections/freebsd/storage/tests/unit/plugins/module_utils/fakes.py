@@ -50,6 +50,9 @@ class ScriptedCommands:
     def remaining(self) -> float:
         return self.seconds
 
+    def hold(self, descriptor: int) -> None:
+        assert descriptor >= 0
+
     def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
         assert stdin is None
         said = " ".join(argv)
