@@ -1,17 +1,19 @@
 """
 The seam below the backend: run a playbook on a storage host, get its one task's result.
 
-What is behind it (a worker process with stock ansible-runner, or the warm designs) may differ in
-speed, never in results.
+What is behind it (stock ansible-runner, or one of the warm rungs) may differ in speed, never in
+results.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import json
+import logging
 import os
-import subprocess
-import sys
+import shutil
+import socket
+import tempfile
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -19,13 +21,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from csi_driver.orchestrator import inventory, paths
+from csi_driver.orchestrator.worker_process import MARK, ChildProcess, TimeoutExpired, kill_marked, start_module
+from csi_driver.orchestrator.worker_settings import WorkerSettings, worker_environment
+from csi_driver.orchestrator.worker_wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.config import Config
 
-GRACE_SECONDS = 10.0
+# How long past its time limit a run may take to be killed and reported.
+GRACE_SECONDS = 15.0
+END_SECONDS = 10.0
+# ssh appends up to 33 characters to the directory, and a socket's path holds about 100.
+SOCKET_DIRECTORY_LENGTH = 60
+
+log = logging.getLogger(__name__)
 
 
 class RunError(Exception):
@@ -59,114 +70,202 @@ class PlaybookRunner(Protocol):
         ...
 
 
+def start_runner(config: Config, *, run_root: Path) -> WorkerRunner:
+    """Start what runs playbooks on the configured hosts, below the existing directory `run_root`."""
+    return WorkerRunner(inventory.render(config), content=paths.content(), run_root=run_root)
+
+
 class WorkerRunner:
     """
-    Stock ansible-runner in a worker process of its own; see `worker`.
+    A worker process (see `worker`) that runs the playbooks; started anew when it dies.
 
-    Create it before gRPC is imported. `playbooks` is the directory of the playbooks, `inventory`
-    a path for `--inventory`, `environment` what Ansible's processes get: nothing else is inherited.
+    Create it before gRPC is imported. `inventory` is the text of a YAML inventory.
     """
 
-    def __init__(self, *, run_root: Path, playbooks: Path, inventory: Path, environment: Mapping[str, str]) -> None:
-        self._playbooks = playbooks
+    def __init__(self, inventory: str, *, content: paths.Content, run_root: Path, rung: str = "auto") -> None:
         self._inventory = inventory
-        self._environment = dict(environment)
-        self._ids = itertools.count()
-        self._pending: dict[int, Future[dict[str, Any]]] = {}
+        self._content = content
+        self._run_root = run_root
+        self._rung = rung
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "csi_driver.orchestrator.worker", str(run_root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
-            text=True,
-        )
-        threading.Thread(target=self._read_replies, daemon=True, name="ansible-replies").start()
+        self._closed = False
+        self._worker = self._start()
+
+    @property
+    def rung(self) -> str:
+        """The rung of the ladder in use; see `worker`."""
+        return self._worker.rung
+
+    @property
+    def reason(self) -> str:
+        """Why that rung and no faster one."""
+        return self._worker.reason
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._worker.pid
 
     def run(
         self, playbook: str, host: str, request: Mapping[str, object], *, time_limit: float
     ) -> Mapping[str, object]:
         """See `PlaybookRunner.run`."""
-        job = {
-            "playbook": str(self._playbooks / f"{playbook}.yml"),
-            "inventory": str(self._inventory),
-            "environment": self._environment,
-            "host": host,
-            "request": request,
-            "time_limit": max(1, int(time_limit)),
-        }
-        return _result(self._reply(job, time_limit))
-
-    def _reply(self, job: dict[str, Any], time_limit: float) -> dict[str, Any]:
-        future: Future[dict[str, Any]] = Future()
-        job_id = next(self._ids)
-        with self._lock:
-            if self._process.poll() is not None:
-                raise RunDied("the process that runs Ansible has ended")
-            self._pending[job_id] = future
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps({"id": job_id, **job}) + "\n")
-            self._process.stdin.flush()
-        try:
-            return future.result(time_limit + GRACE_SECONDS)
-        except FutureTimeoutError:
-            raise RunDied(f"the run did not end within {time_limit:.0f} s") from None
-        finally:
-            self._pending.pop(job_id, None)
-
-    def _read_replies(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            reply = json.loads(line)
-            future = self._pending.get(reply["id"])
-            if future is not None:
-                future.set_result(reply)
-        with self._lock:
-            for future in self._pending.values():
-                future.set_result({"died": "the process that runs Ansible has ended"})
+        answer = self._living().call(playbook, host, request, time_limit)
+        if answer["kind"] == "unreachable":
+            raise HostUnreachable(answer["text"])
+        if answer["kind"] == "died":
+            raise RunDied(answer["text"])
+        result: Mapping[str, object] = answer["result"]
+        return result
 
     def close(self) -> None:
         """See `PlaybookRunner.close`."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(GRACE_SECONDS)
+        with self._lock:
+            self._closed = True
+            self._worker.close()
+
+    def _living(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise RunDied("the driver is shutting down")
+            if not self._worker.alive:
+                log.warning("the process that runs Ansible died and is started anew")
+                self._worker.close()
+                self._worker = self._start()
+            return self._worker
+
+    def _start(self) -> _Worker:
+        return _Worker(self._inventory, self._content, self._run_root, self._rung)
 
 
-def start_runner(config: Config, *, run_root: Path) -> PlaybookRunner:
-    """Start what runs playbooks on the configured hosts; `run_root` is private and outlives it."""
-    content = paths.content()
-    hosts = run_root / "inventory.yml"
-    hosts.touch(mode=0o600)
-    hosts.write_text(inventory.render(config))
-    return WorkerRunner(
-        run_root=run_root, playbooks=content.playbooks, inventory=hosts, environment=_environment(content, run_root)
+class _Worker:
+    """One worker process, its directories, and the calls that wait for it."""
+
+    def __init__(self, inventory: str, content: paths.Content, run_root: Path, rung: str) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="worker-", dir=run_root))
+        self._sockets = _short_directory(self._directory)
+        hosts = self._directory / "inventory.yml"
+        hosts.touch(mode=0o600)
+        hosts.write_text(inventory, encoding="utf-8")
+        self.rung = "starting"
+        self.reason = ""
+        self._numbers = itertools.count()
+        self._pending: dict[int, Future[dict[str, Any]]] = {}
+        self._lock = threading.Lock()
+        self._ended = False
+        self._process, self._wire = _spawn(self._directory)
+        self._wire.send(
+            WorkerSettings(
+                directory=str(self._directory),
+                sockets=str(self._sockets),
+                inventory=str(hosts),
+                playbooks=str(content.playbooks),
+                collections=str(content.collections),
+                rung=rung,
+            ).as_message()
+        )
+        threading.Thread(target=self._listen, daemon=True, name="worker-answers").start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker still takes calls."""
+        return not self._ended
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def call(self, playbook: str, host: str, request: Mapping[str, object], time_limit: float) -> dict[str, Any]:
+        """Have the worker run a playbook; wait for its answer."""
+        number = next(self._numbers)
+        future: Future[dict[str, Any]] = Future()
+        with self._lock:
+            if self._ended:
+                return _died("the process that runs Ansible has ended")
+            self._pending[number] = future
+        try:
+            self._wire.send(
+                {
+                    "op": "run",
+                    "number": number,
+                    "playbook": playbook,
+                    "host": host,
+                    "request": request,
+                    "time_limit": time_limit,
+                }
+            )
+            return future.result(time_limit + GRACE_SECONDS)
+        except OSError:
+            return _died("the process that runs Ansible has ended")
+        except FutureTimeoutError:
+            # It answers even when a run hangs, so it hangs itself. Without it, its runs end too.
+            self._process.kill()
+            return _died(f"the process that runs Ansible has not answered within {time_limit:.0f} s")
+        finally:
+            self._pending.pop(number, None)
+
+    def close(self) -> None:
+        """End the worker and remove what is left of it."""
+        self._wire.close()
+        try:
+            self._process.wait(END_SECONDS)
+        except TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        # It ends what it started, unless it was killed itself.
+        kill_marked(self._directory)
+        for directory in (self._sockets, self._directory):
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _listen(self) -> None:
+        while (message := self._wire.receive()) is not None:
+            self._hear(message)
+        with self._lock:
+            self._ended = True
+            pending = list(self._pending.values())
+        for future in pending:
+            # A future that has its answer already keeps it.
+            with contextlib.suppress(Exception):
+                future.set_result(_died("the process that runs Ansible died"))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message["op"]:
+            case "done":
+                future = self._pending.get(message["number"])
+                if future is not None:
+                    future.set_result(message)
+            case "rung":
+                self.rung, self.reason = message["rung"], message["reason"]
+                level = logging.INFO if message["wanted"] else logging.WARNING
+                log.log(level, "playbooks run on rung %s: %s", self.rung, self.reason)
+            case "log":
+                log.log(logging.getLevelName(message["level"]), "%s", message["text"])
+
+
+def _died(text: str) -> dict[str, Any]:
+    return {"kind": "died", "text": text}
+
+
+def _spawn(directory: Path) -> tuple[ChildProcess, Wire]:
+    ours, theirs = socket.socketpair()
+    environment = worker_environment(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(paths.PACKAGE.parent), environment.get("PYTHONPATH")))
     )
+    environment[MARK] = str(directory)
+    with theirs:
+        keep = theirs.fileno()
+        process = start_module(
+            "csi_driver.orchestrator.worker", str(keep), keep=[keep], environment=environment, directory=directory
+        )
+    return process, Wire(ours)
 
 
-def _environment(content: paths.Content, run_root: Path) -> dict[str, str]:
-    """What Ansible's processes get; nothing is inherited but the search path."""
-    beside_python = str(Path(sys.executable).parent)
-    return {
-        "PATH": os.pathsep.join((beside_python, os.environ.get("PATH", os.defpath))),
-        "HOME": str(run_root),
-        "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": str(paths.PACKAGE.parent),
-        "ANSIBLE_COLLECTIONS_PATH": str(content.collections),
-        "ANSIBLE_DEPRECATION_WARNINGS": "0",
-        "ANSIBLE_HOME": str(run_root / "ansible"),
-        "ANSIBLE_LOCALHOST_WARNING": "0",
-        "ANSIBLE_NO_TARGET_SYSLOG": "1",
-        "ANSIBLE_PIPELINING": "1",
-        "ANSIBLE_RETRY_FILES_ENABLED": "0",
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(run_root / "cp"),
-    }
-
-
-def _result(reply: dict[str, Any]) -> Mapping[str, object]:
-    if "unreachable" in reply:
-        raise HostUnreachable(str(reply["unreachable"].get("msg", "the host cannot be reached")))
-    if "died" in reply:
-        raise RunDied(reply["died"])
-    result: Mapping[str, object] = reply["result"]
-    return result
+def _short_directory(directory: Path) -> Path:
+    """Return a private directory whose path leaves room for the names of unix sockets in it."""
+    if len(str(directory)) > SOCKET_DIRECTORY_LENGTH:
+        return Path(tempfile.mkdtemp(prefix="csi-"))
+    short = directory / "s"
+    short.mkdir(mode=0o700)
+    return short

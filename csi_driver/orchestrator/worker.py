@@ -1,110 +1,94 @@
 """
-The process in which ansible-runner lives, one thread a run.
+The worker process: runs playbooks for the driver, many at once.
 
-It is executed, not forked, and before the driver imports gRPC: ansible-runner starts processes, and
-forking under gRPC is unsafe. It reads jobs from its standard input and writes replies to its
-standard output, one JSON object a line; when its input ends it kills what runs and exits. The only
-module that imports ansible_runner.
+It is a process of its own, started before the driver imports grpc, because a process that serves gRPC
+must not fork. It ends, with everything it started, when the driver's end of the socket closes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shutil
 import signal
+import socket
 import sys
-import tempfile
 import threading
+import traceback
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ansible_runner
+from csi_driver.orchestrator.worker_job import Job, Outcome
+from csi_driver.orchestrator.worker_process import kill_marked
+from csi_driver.orchestrator.worker_settings import WorkerSettings
+from csi_driver.orchestrator.worker_wire import Wire
 
-RESULT_EVENTS = {"runner_on_ok": "result", "runner_on_failed": "result", "runner_on_unreachable": "unreachable"}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Worker:
-    """Takes jobs `{id, playbook, host, request, time_limit, …}` and answers each once."""
+    """Takes jobs from the wire, a thread for each, and answers each once."""
 
-    def __init__(self, run_root: Path) -> None:
-        self._run_root = run_root
-        self._lock = threading.Lock()
+    def __init__(self, wire: Wire, settings: WorkerSettings) -> None:
+        from csi_driver.orchestrator.worker_run import run_plain  # noqa: PLC0415 - slow to import
+
+        self._wire = wire
+        self._settings = settings
+        self._run = run_plain
 
     def serve(self) -> None:
-        """Serve until the input ends."""
-        for line in sys.stdin:
-            job = json.loads(line)
-            threading.Thread(target=self._answer, args=(job,), daemon=True).start()
+        """Work until the driver's end of the wire closes."""
+        self._wire.send({"op": "rung", "rung": "plain", "reason": "the only one", "wanted": True})
+        while (message := self._wire.receive()) is not None:
+            job = Job.from_message(message)
+            threading.Thread(target=self._work, args=(job,), daemon=True).start()
 
-    def _answer(self, job: dict[str, Any]) -> None:
+    def _work(self, job: Job) -> None:
+        def tell(outcome: Outcome) -> None:
+            self._wire.send(_answer(job, outcome))
+
         try:
-            reply = self._run(job)
+            self._run(self._settings, job, tell)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an answer
-            reply = {"died": f"{type(error).__name__} while running {job['playbook']}"}
-        with self._lock:
-            sys.stdout.write(json.dumps({"id": job["id"], **reply}) + "\n")
-            sys.stdout.flush()
-
-    def _run(self, job: dict[str, Any]) -> dict[str, Any]:
-        run_dir = Path(tempfile.mkdtemp(prefix="run-", dir=self._run_root))
-        try:
-            with _request_pipe(run_dir / "request", job["request"]):
-                return _play(job, run_dir)
-        finally:
-            shutil.rmtree(run_dir, ignore_errors=True)
+            # The traceback's own text may quote the request, so only where and what kind is told.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"the worker failed: {type(error).__name__} in {place.name} ({place.filename}:{place.lineno})"
+            tell(Outcome(kind="died", text=text))
 
 
-@contextlib.contextmanager
-def _request_pipe(path: Path, request: dict[str, Any]) -> Any:
-    """Offer the request to the one reader of a FIFO, so that it never lies on a disk."""
-    os.mkfifo(path, 0o600)
-
-    def write() -> None:
-        with contextlib.suppress(BrokenPipeError), path.open("w") as pipe:
-            json.dump(request, pipe)
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    try:
-        yield
-    finally:
-        # A writer nobody has read from still waits in open(); a moment's reader lets it go.
-        with contextlib.suppress(FileNotFoundError):
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-        writer.join(timeout=5)
+def _answer(job: Job, outcome: Outcome) -> Mapping[str, Any]:
+    return {
+        "op": "done",
+        "number": job.number,
+        "kind": outcome.kind,
+        "result": outcome.result,
+        "text": outcome.text,
+    }
 
 
-def _play(job: dict[str, Any], run_dir: Path) -> dict[str, Any]:
-    replies: list[dict[str, Any]] = []
-
-    def on_event(event: dict[str, Any]) -> bool:
-        kind = RESULT_EVENTS.get(event["event"])
-        if kind is not None:
-            replies.append({kind: event["event_data"]["res"]})
-        return False  # keep no event file
-
-    done = ansible_runner.run_command(
-        executable_cmd="ansible-playbook",
-        cmdline_args=[job["playbook"], "--inventory", job["inventory"], "--limit", job["host"]],
-        private_data_dir=str(run_dir),
-        envvars={**job["environment"], "FREEBSD_STORAGE_REQUEST": str(run_dir / "request")},
-        event_handler=on_event,
-        runner_mode="subprocess",
-        timeout=job["time_limit"],
-        quiet=True,
-    )
-    if len(replies) != 1:
-        return {"died": f"the run ended as {done[2] and 'failed' or 'empty'} with {len(replies)} results"}
-    return replies[0]
-
-
-def main() -> None:
-    """Run as `python -m csi_driver.orchestrator.worker RUN_ROOT`."""
+def main(descriptor: int) -> None:
+    """Serve the driver at the other end of the socket `descriptor`."""
+    # Ctrl-C reaches the whole group; the driver decides when its worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Worker(Path(sys.argv[1])).serve()
+    # pexpect forks from a thread. It execs at once and our threads hold no lock across it.
+    warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+    wire = Wire(socket.socket(fileno=descriptor))
+    message = wire.receive()
+    if message is None:
+        return
+    settings = WorkerSettings.from_message(message)
+    os.environ.pop("PYTHONPATH", None)  # it served to find this package, and is no business of a run
+    (Path(settings.directory) / "ansible.cfg").touch(mode=0o600)
+    try:
+        Worker(wire, settings).serve()
+    finally:
+        # The driver is gone, or wants us to be: nothing that still runs has anyone to answer to.
+        kill_marked(Path(settings.directory))
+        for directory in (settings.sockets, settings.directory):
+            shutil.rmtree(directory, ignore_errors=True)
+        os._exit(0)  # without waiting for threads, whose runs were just killed
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))
