@@ -250,9 +250,6 @@ def _died(text: str) -> dict[str, Any]:
 def _spawn(directory: Path) -> tuple[ChildProcess, Wire]:
     ours, theirs = socket.socketpair()
     environment = worker_environment(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (str(paths.PACKAGE.parent), environment.get("PYTHONPATH")))
-    )
     environment[MARK] = str(directory)
     with theirs:
         keep = theirs.fileno()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+Kind = Literal["result", "unreachable", "died"]
 REDACTED = "********"
 
 
@@ -20,7 +21,7 @@ class Outcome:
     `text` explains the last two to people and holds no secret.
     """
 
-    kind: Literal["result", "unreachable", "died"]
+    kind: Kind
     result: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
 

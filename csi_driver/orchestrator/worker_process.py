@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csi_driver.orchestrator import paths
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -33,11 +35,12 @@ def start_module(
     module: str, *arguments: str, keep: Sequence[int], environment: Mapping[str, str], directory: Path
 ) -> ChildProcess:
     """Start one of our modules in an interpreter of its own, with the descriptors `keep` left open."""
+    search = os.pathsep.join(filter(None, (str(paths.PACKAGE.parent), environment.get("PYTHONPATH"))))
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
         pass_fds=keep,
-        env=environment,
+        env={**environment, "PYTHONPATH": search},
         cwd=directory,
     )
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
-from csi_driver.orchestrator.worker_job import Outcome
+from csi_driver.orchestrator.worker_job import Kind, Outcome
 from csi_driver.orchestrator.worker_process import kill_tree
 from csi_driver.orchestrator.worker_settings import ansible_environment
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from csi_driver.orchestrator.worker_settings import WorkerSettings
 
 _CHECK_SECONDS = 0.5
+_UNWATCHED_SECONDS = 3600
 _OPEN_SECONDS = 0.02
 _TOLD_LINES = 3
 _TOLD_CHARACTERS = 200
@@ -41,12 +42,26 @@ _TOLD_CHARACTERS = 200
 def run_plain(settings: WorkerSettings, job: Job, tell: Callable[[Outcome], None]) -> None:
     """Run the job with stock ansible-runner, and tell its outcome exactly once."""
     with private_directory(settings.directory) as directory:
-        listener = Listener(job, tell)
+        listener = Listener()
+        listener.serve(job, tell)
         config = runner_config(settings, job.playbook, job.host, directory, _plain_variables(directory))
-        runner = Runner(config, event_handler=listener, cancel_callback=lambda: _stop_late(job, listener))
         with _delivery(directory / "request", job.request):
-            status, code = runner.run()
+            status, code = play(config, listener, stop=lambda: _stop_late(job, listener))
         listener.ended(status, code)
+
+
+def play(
+    config: RunnerConfig, listener: Listener, *, stop: Callable[[], bool] | None = None
+) -> tuple[str, int | None]:
+    """
+    Have ansible-runner do a run; return its status and exit code when it has ended.
+
+    `stop` is asked twice a second whether to kill it.
+    """
+    if stop is None:
+        config.pexpect_timeout = _UNWATCHED_SECONDS
+    status, code = Runner(config, event_handler=listener, cancel_callback=stop).run()
+    return status, code
 
 
 def _plain_variables(directory: Path) -> dict[str, str]:
@@ -95,14 +110,25 @@ def private_directory(parent: str) -> Iterator[Path]:
 
 
 class Listener:
-    """Hears ansible-runner's events and tells the job's outcome once."""
+    """Hears ansible-runner's events and tells a job's outcome once, to whoever `serve` named."""
 
-    def __init__(self, job: Job, tell: Callable[[Outcome], None]) -> None:
-        self._job = job
-        self._tell = tell
-        self._told = False
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._job: Job | None = None
+        self._tell: Callable[[Outcome], None] | None = None
         self._lines: deque[str] = deque(maxlen=_TOLD_LINES)
         self.pid: int | None = None
+
+    def serve(self, job: Job, tell: Callable[[Outcome], None]) -> None:
+        """From now on the run works for this job."""
+        with self._lock:
+            self._job, self._tell = job, tell
+
+    def release(self) -> bool:
+        """Take the job back; False when its outcome was told already."""
+        with self._lock:
+            told, self._tell = self._tell is None, None
+        return not told
 
     def __call__(self, event: Mapping[str, Any]) -> bool:
         """Hear one event; the answer False keeps ansible-runner from writing it to a file."""
@@ -113,37 +139,35 @@ class Listener:
         elif kind == "runner_on_failed":
             self._failure(event["event_data"]["res"])
         elif kind == "runner_on_unreachable":
-            text = str(event["event_data"]["res"].get("msg", "no reason given"))
-            self._once(Outcome(kind="unreachable", text=self._job.redact(text)))
+            self._once("unreachable", str(event["event_data"]["res"].get("msg", "no reason given")))
         elif lines := str(event.get("stdout") or "").strip().splitlines():
             self._lines.append(lines[0][:_TOLD_CHARACTERS])
         return False
 
     def ended(self, status: str, code: int | None) -> None:
         """Hear that the run is over; without a result before, it died."""
-        if self._job.expired:
-            text = f"the run of {self._job.playbook} on {self._job.host} exceeded its time limit and was killed"
+        if self._job is not None and self._job.expired:
+            self._once("died", f"{self._job.playbook} on {self._job.host} exceeded its time limit and was killed")
         else:
-            said = self._job.redact(" / ".join(self._lines))
-            text = f"the run ended without a result (status {status}, exit code {code}): {said}"
-        self._once(Outcome(kind="died", text=text))
+            said = " / ".join(self._lines)
+            self._once("died", f"the run ended without a result (status {status}, exit code {code}): {said}")
 
     def _result(self, result: Mapping[str, Any]) -> None:
         kept = {key: value for key, value in result.items() if not key.startswith("_ansible")}
-        self._once(Outcome(kind="result", result=kept))
+        self._once("result", "", kept)
 
     def _failure(self, result: Mapping[str, Any]) -> None:
         if isinstance(result.get("error"), dict):
             self._result({**result, "failed": True})
-            return
-        # The module did not get as far as saying what went wrong, so nobody knows what it did.
-        text = self._job.redact(str(result.get("msg", "no reason given")))
-        self._once(Outcome(kind="died", text=f"the module failed without an answer: {text}"))
+        else:
+            # The module did not get as far as saying what went wrong, so nobody knows what it did.
+            self._once("died", f"the module failed without an answer: {result.get('msg', 'no reason given')}")
 
-    def _once(self, outcome: Outcome) -> None:
-        if not self._told:
-            self._told = True
-            self._tell(outcome)
+    def _once(self, kind: Kind, text: str, result: Mapping[str, Any] | None = None) -> None:
+        with self._lock:
+            tell, self._tell = self._tell, None
+        if tell is not None and self._job is not None:
+            tell(Outcome(kind=kind, text=self._job.redact(text), result=result or {}))
 
 
 def _stop_late(job: Job, listener: Listener) -> bool:

@@ -1,23 +1,27 @@
 """
-Runs on the storage host at the far end of an SSH channel, one Python process that stays.
+Runs on the storage host at the far end of an SSH channel: one Python process that stays.
 
-Its source is sent over the channel and executed there, so nothing is installed. It gets whole
-scripts as Ansible would pipe them into a fresh interpreter, and runs each in a forked child that
-has already imported what the script's payload holds. Standard library only, Python 3.9 or newer.
+Its source is sent over the channel and executed there, so nothing is installed. It gets whole scripts
+as Ansible would pipe them into a fresh interpreter, and runs each in a forked child of its own, which has
+already imported what the script's payload holds and waits for the script. Standard library only,
+Python 3.9 or newer.
 
-A frame is a line of JSON, then as many bytes as it announces. To here: `{"blob": sha256, "size"}`
-keeps bytes for later; `{"call": id, "pieces": [...]}` runs the script put together from texts and
-blobs; `{"cancel": id}` kills it. From here: `{"call", "rc", "out", "err"}` with the sizes of the
-two outputs, which follow. When the channel ends, so does everything here.
+A frame is a line of JSON, then as many bytes as it announces. To here: `{blob: sha256, size}` keeps
+bytes for later; `{call: id, size, pieces: […]}` runs the script put together from lengths of the text that
+follows and names of blobs; `{cancel: id}` kills it. From here: `{agent: version}` once; `{call, rc, out,
+err}` with the sizes of the two outputs, which follow. When the channel ends, so does everything here.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import importlib
 import io
 import json
 import os
+import pathlib
 import selectors
 import shutil
 import signal
@@ -25,51 +29,61 @@ import sys
 import tempfile
 import traceback
 import zipfile
+from typing import IO, Any
 
 READ_BYTES = 1 << 16
+DIED_OF_SIGNAL = 128
+# Far above what the channel and a few calls need; all of them are closed in a child.
+DESCRIPTORS = 1024
 
 
 class Call:
-    """A script that runs in a child: its outputs so far, and the pipes they come from."""
+    """A child: the pipe it waits at for its script, and those it writes its two outputs to."""
 
-    def __init__(self, number, child, pipes):
-        self.number = number
+    def __init__(self, child: int, script: int, out: int, err: int) -> None:
+        self.number = -1
         self.child = child
-        self.output = {pipe: io.BytesIO() for pipe in pipes}
-        self.open = set(pipes)
+        self.script = script
+        self.output = {out: bytearray(), err: bytearray()}
+        self.open = {out, err}
 
 
 class Agent:
     """Serves one channel; `directory` is private and goes when the channel does."""
 
-    def __init__(self, source, sink, directory):
+    def __init__(self, source: IO[bytes], sink: IO[bytes], directory: pathlib.Path) -> None:
         self.source = source
         self.sink = sink
         self.directory = directory
-        self.blobs = {}
-        self.calls = {}
+        self.blobs: dict[str, str] = {}
+        self.calls: dict[int, Call] = {}
+        self.spare: Call | None = None
         self.selector = selectors.DefaultSelector()
         self.selector.register(source.fileno(), selectors.EVENT_READ)
 
-    def serve(self):
+    def serve(self) -> None:
         """Serve until the channel ends, then kill what still runs."""
+        self.send({"agent": 1}, b"")
         try:
             while self.step():
                 pass
         finally:
+            self.discard_spare()
             for number in list(self.calls):
                 self.cancel(number)
 
-    def step(self):
+    def step(self) -> bool:
         """Handle what is ready; False once the channel has ended."""
         for key, _ in self.selector.select():
             if key.data is not None:
                 self.collect(key.data, key.fd)
             elif not self.receive():
                 return False
+        if self.spare is None and self.blobs and not self.calls:
+            self.spare = self.fork()
         return True
 
-    def receive(self):
+    def receive(self) -> bool:
         """Take one frame. The source is unbuffered beyond it, so select tells of the next."""
         line = read_line(self.source)
         if not line:
@@ -80,117 +94,161 @@ class Agent:
         elif "cancel" in frame:
             self.cancel(frame["cancel"])
         else:
-            self.start(frame["call"], read_bytes(self.source, frame["size"]).decode(), frame["pieces"])
+            self.start(frame["call"], line + read_bytes(self.source, frame["size"]))
         return True
 
-    def keep(self, name, data):
+    def keep(self, name: str, data: bytes) -> None:
         """Remember a blob; if it is a payload of Python code, import the shared part of it now."""
+        self.discard_spare()
         self.blobs[name] = data.decode()
         payload = base64.b64decode(data)
         if zipfile.is_zipfile(io.BytesIO(payload)):
-            path = os.path.join(self.directory, name + ".zip")
-            with open(path, "wb") as file:
-                file.write(payload)
+            path = self.directory / (name + ".zip")
+            path.write_bytes(payload)
             preload(path)
+        gc.collect()
+        gc.freeze()
 
-    def start(self, number, text, pieces):
-        """Run the script made of `pieces`: lengths of text, and names of blobs."""
-        script = []
-        position = 0
-        for piece in pieces:
-            if isinstance(piece, int):
-                script.append(text[position : position + piece])
-                position += piece
-            else:
-                script.append(self.blobs[piece])
-        out, err = os.pipe(), os.pipe()
+    def fork(self) -> Call:
+        """Fork a child that waits for a script."""
+        script, out, err = os.pipe(), os.pipe(), os.pipe()
         child = os.fork()
         if child == 0:
-            become("".join(script), out[1], err[1])
-        os.close(out[1])
-        os.close(err[1])
-        call = Call(number, child, (out[0], err[0]))
+            self.become_script(script[0], out[1], err[1])
+        for end in (script[0], out[1], err[1]):
+            os.close(end)
+        return Call(child, script[1], out[0], err[0])
+
+    def start(self, number: int, frame: bytes) -> None:
+        """Give a child its script."""
+        call, self.spare = self.spare or self.fork(), None
+        call.number = number
         self.calls[number] = call
         for pipe in call.open:
             self.selector.register(pipe, selectors.EVENT_READ, call)
+        # A child that died instead of reading is told of by its outputs' end.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(call.script, "wb") as pipe_to_child:
+            pipe_to_child.write(frame)
 
-    def collect(self, call, pipe):
+    def collect(self, call: Call, pipe: int) -> None:
         """Take what the child has written; once both outputs have ended, send the answer."""
         data = os.read(pipe, READ_BYTES)
         if data:
-            call.output[pipe].write(data)
+            call.output[pipe] += data
             return
         self.selector.unregister(pipe)
         os.close(pipe)
         call.open.remove(pipe)
         if not call.open and self.calls.pop(call.number, None):
             _, status = os.waitpid(call.child, 0)
-            self.answer(call, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+            code = os.waitstatus_to_exitcode(status)
+            out, err = call.output.values()
+            answer = {
+                "call": call.number,
+                "rc": code if code >= 0 else DIED_OF_SIGNAL - code,
+                "out": len(out),
+                "err": len(err),
+            }
+            self.send(answer, bytes(out + err))
 
-    def answer(self, call, code):
-        """Send how a call ended."""
-        out, err = (stream.getvalue() for stream in call.output.values())
-        frame = {"call": call.number, "rc": code, "out": len(out), "err": len(err)}
-        self.sink.write(json.dumps(frame).encode() + b"\n" + out + err)
+    def send(self, header: dict[str, Any], data: bytes) -> None:
+        """Send one frame."""
+        self.sink.write(json.dumps(header).encode() + b"\n" + data)
         self.sink.flush()
 
-    def cancel(self, number):
+    def cancel(self, number: int) -> None:
         """Kill a call nobody waits for any more, with everything it has started."""
         call = self.calls.pop(number, None)
         if call is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(call.child, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        for pipe in list(call.open):
+        for pipe in call.open:
             self.selector.unregister(pipe)
             os.close(pipe)
         os.waitpid(call.child, 0)
 
+    def discard_spare(self) -> None:
+        """Let the waiting child go: it knows less than it should, or is not needed."""
+        call, self.spare = self.spare, None
+        if call is not None:
+            for pipe in (call.script, *call.open):
+                os.close(pipe)
+            os.waitpid(call.child, 0)
 
-def become(script, out, err):
-    """Turn this forked child into an interpreter that was given the script on its standard input."""
-    code = 1
-    try:
-        os.setsid()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        os.closerange(3, 1024)
-        sys.argv = [""]
-        exec(compile(script, "<stdin>", "exec"), {"__name__": "__main__"})  # noqa: S102
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
+    def become_script(self, script: int, out: int, err: int) -> None:
+        """Turn this forked child into an interpreter that gets its script on its standard input."""
+        code = 1
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            os.setsid()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            place(script, out, err)
+            text = self.read_script()
+            if text is None:
+                os._exit(0)
+            sys.argv = [""]
+            exec(compile(text, "<stdin>", "exec"), {"__name__": "__main__"})  # noqa: S102 - that is its purpose
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:  # noqa: BLE001 - an interpreter prints it and ends with 1
+            traceback.print_exc()
         finally:
-            os._exit(code)
+            end_process(code)
+
+    def read_script(self) -> str | None:
+        """Wait for the script; None when there will be none."""
+        source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115, PTH123 - a descriptor, not a file
+        line = read_line(source)
+        if not line:
+            if os.getppid() == 1:  # the agent was killed, and could not clean up
+                shutil.rmtree(self.directory, ignore_errors=True)
+            return None
+        frame = json.loads(line)
+        text = read_bytes(source, frame["size"]).decode()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        script = []
+        position = 0
+        for piece in frame["pieces"]:
+            if isinstance(piece, int):
+                script.append(text[position : position + piece])
+                position += piece
+            else:
+                script.append(self.blobs[piece])
+        return "".join(script)
 
 
-def preload(path):
+def place(source: int, out: int, err: int) -> None:
+    """Make these the three standard streams, and close all else."""
+    for number, descriptor in enumerate((source, out, err)):
+        os.dup2(descriptor, number)
+    os.closerange(3, DESCRIPTORS)
+
+
+def end_process(code: int) -> None:
+    """End this child as an interpreter would, but without what the agent registered for its own end."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def preload(path: pathlib.Path) -> None:
     """Import every module_utils file in a payload, so that children find it done."""
-    sys.path.insert(0, path)
+    sys.path.insert(0, str(path))
     with zipfile.ZipFile(path) as payload:
         names = payload.namelist()
     for name in names:
         if "/module_utils/" in name and name.endswith(".py"):
             module = name[: -len("/__init__.py")] if name.endswith("/__init__.py") else name[: -len(".py")]
-            try:
+            # What cannot be imported ahead is imported, or fails, in the child: as without an agent.
+            with contextlib.suppress(Exception):
                 importlib.import_module(module.replace("/", "."))
-            except Exception:
-                # What cannot be imported ahead is imported, or fails, in the child: as without an agent.
-                continue
 
 
-def read_line(source):
+def read_line(source: IO[bytes]) -> bytes:
     """One line, read byte by byte so that nothing behind it is taken from the channel."""
     line = bytearray()
     while not line.endswith(b"\n"):
@@ -201,7 +259,7 @@ def read_line(source):
     return bytes(line)
 
 
-def read_bytes(source, size):
+def read_bytes(source: IO[bytes], size: int) -> bytes:
     """Exactly `size` bytes."""
     data = bytearray()
     while len(data) < size:
@@ -212,21 +270,21 @@ def read_bytes(source, size):
     return bytes(data)
 
 
-def main():
+def main() -> None:
     """Serve the standard streams; whatever ends this process, its directory goes with it."""
-    directory = tempfile.mkdtemp(prefix="freebsd-storage-agent-")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="freebsd-storage-agent-"))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    source = open(0, "rb", buffering=0, closefd=False)
+    source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115, PTH123 - a descriptor, not a file
     sink = os.fdopen(os.dup(1), "wb")
     # What a script prints by mistake outside of its child must not garble the frames.
     os.dup2(2, 1)
     try:
-        Agent(source, sink, directory).serve()
-    except EOFError:
-        pass
+        with contextlib.suppress(EOFError, BrokenPipeError):
+            Agent(source, sink, directory).serve()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

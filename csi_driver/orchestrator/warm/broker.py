@@ -1,180 +1,64 @@
 """
-Keeps SSH channels to storage hosts open, each with an `agent` at its far end.
+Keeps SSH channels to storage hosts open for the connection plugin `freebsd.storage.agent`.
 
-Connection plugins ask over a unix socket: one JSON line `{argv, python, size}`, then a script of
-that size; the answer is one JSON line `{rc, out, err}` and the two outputs, or `{unreachable: why}`.
-`argv` is the SSH command line up to the remote command, so that a channel is made with exactly the
-options that a plain run would use. A client that goes away cancels its call.
-
-Long base64 runs in a script are sent once: they hold the payload, which is the same every time.
+The plugin asks over a unix socket: one JSON line `{op, argv, python, purpose, size}`, then a script of
+that size. `argv` is the SSH command line up to the remote command, so a channel is made with exactly the
+options that a plain run would use; `purpose` is the module. `op` is `run`, or `prepare`: then the channel is
+opened, if it is not yet, and told what a script for this purpose held the last time. The answer to `run`
+is a JSON line `{rc, out, err}` and the two outputs, `{unreachable: why}`, or `{refused: why}` when the host was
+reached but the agent does not run there. A client that goes away cancels its call.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import json
-import re
-import shlex
+import os
 import socket
-import subprocess
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
-BLOB = re.compile(rb"[A-Za-z0-9+/=]{2048,}")
-BOOT = "import sys;s=open(0,'rb',0);n=int(s.read(8));c=b''\nwhile len(c)<n:c+=s.read(n-len(c))\nexec(c)"
-SOURCE = Path(__file__).with_name("agent.py").read_bytes()
-STDERR_KEPT = 2000
-Answer = tuple[dict[str, Any], bytes]
+from csi_driver.orchestrator.warm.channel import Answer, Channel, ChannelLost, NotSent, Script
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
 
-class ChannelLost(Exception):
-    """The channel ended; says what ssh said."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """A script taken apart: `pieces` are lengths of `text`, and names of blobs between them."""
-
-    text: bytes
-    pieces: tuple[int | str, ...]
-    blobs: dict[str, bytes]
-
-    @classmethod
-    def parse(cls, script: bytes) -> Script:
-        """Cut the long base64 runs out of a script."""
-        texts: list[bytes] = []
-        pieces: list[int | str] = []
-        blobs: dict[str, bytes] = {}
-        position = 0
-        for match in BLOB.finditer(script):
-            texts.append(script[position : match.start()])
-            name = hashlib.sha256(match[0]).hexdigest()
-            blobs[name] = match[0]
-            pieces += [len(texts[-1]), name]
-            position = match.end()
-        texts.append(script[position:])
-        return cls(b"".join(texts), (*pieces, len(texts[-1])), blobs)
-
-    @property
-    def payload(self) -> str:
-        """The name of the largest blob: scripts that share it can share an agent."""
-        return max(self.blobs, key=lambda name: len(self.blobs[name]), default="")
-
-
-class Channel:
-    """One SSH process with an agent, for one payload. Safe to call from many threads."""
-
-    def __init__(self, argv: list[str], python: str) -> None:
-        command = shlex.join(["exec", python, "-c", BOOT]).replace("'exec'", "exec", 1)
-        self._process = subprocess.Popen(
-            [*argv, command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        self._lock = threading.Lock()
-        self._ids = itertools.count()
-        self._pending: dict[int, Future[Answer]] = {}
-        self._known: set[str] = set()
-        self._stderr = b""
-        self._lost = False
-        threading.Thread(target=self._read_errors, daemon=True).start()
-        threading.Thread(target=self._read_answers, daemon=True).start()
-        with contextlib.suppress(OSError):
-            _pipe(self._process.stdin).write(f"{len(SOURCE):8}".encode() + SOURCE)
-
-    @property
-    def lost(self) -> bool:
-        """Whether the channel has ended."""
-        return self._lost or self._process.poll() is not None
-
-    def call(self, script: Script) -> tuple[int, Future[Answer]]:
-        """Start a script; the future holds its answer or `ChannelLost`."""
-        number = next(self._ids)
-        future: Future[Answer] = Future()
-        with self._lock:
-            self._pending[number] = future
-            # A blob goes ahead of every call that names it, so both are sent under one lock.
-            for name in script.blobs.keys() - self._known:
-                self._known.add(name)
-                self._send({"blob": name, "size": len(script.blobs[name])}, script.blobs[name])
-            self._send({"call": number, "size": len(script.text), "pieces": script.pieces}, script.text)
-        if self._lost:
-            self._end()
-        return number, future
-
-    def cancel(self, number: int) -> None:
-        """Kill a call that nobody waits for."""
-        with self._lock:
-            self._pending.pop(number, None)
-            self._send({"cancel": number}, b"")
-
-    def close(self) -> None:
-        """End the channel; the agent then removes its traces and ends."""
-        with contextlib.suppress(OSError):
-            _pipe(self._process.stdin).close()
-        try:
-            self._process.wait(2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _send(self, header: dict[str, Any], data: bytes) -> None:
-        # A channel that broke is noticed by its reader, which tells everyone who waits.
-        with contextlib.suppress(OSError):
-            pipe = _pipe(self._process.stdin)
-            pipe.write(json.dumps(header).encode() + b"\n" + data)
-            pipe.flush()
-
-    def _read_answers(self) -> None:
-        source = _pipe(self._process.stdout)
-        try:
-            while line := source.readline():
-                frame = json.loads(line)
-                output = source.read(frame["out"] + frame["err"])
-                future = self._pending.pop(frame["call"], None)
-                if future is not None:
-                    future.set_result((frame, output))
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        self._process.wait()
-        self._lost = True
-        with self._lock:
-            pending, self._pending = self._pending, {}
-        why = self._stderr.decode(errors="replace").strip() or "the SSH channel ended"
-        for future in pending.values():
-            future.set_exception(ChannelLost(why))
-
-    def _read_errors(self) -> None:
-        while data := _pipe(self._process.stderr).read1(4096):  # type: ignore[attr-defined]
-            self._stderr = (self._stderr + data)[-STDERR_KEPT:]
+# What is sent to a host of this name runs on this machine, without ssh.
+THIS_MACHINE = "self-test"
 
 
 class Broker:
-    """Answers connection plugins on a unix socket."""
+    """Answers connection plugins on the unix socket `path`, in threads of its own."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
+        path.chmod(0o600)
         self._listener.listen(64)
         self._channels: dict[tuple[str, ...], Channel] = {}
+        self._payloads: dict[str, Mapping[str, bytes]] = {}
         self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Serve in the background."""
         threading.Thread(target=self._serve, daemon=True, name="broker").start()
+
+    def forget(self, host: str | None = None) -> None:
+        """Retire the channels to one host (None: to all), as soon as nothing runs on them."""
+        with self._lock:
+            for key in [key for key in self._channels if host in (None, key[-3])]:
+                self._channels.pop(key).retire()
 
     def close(self) -> None:
         """End all channels."""
+        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not connected, which is what wakes the thread that accepts
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
-            for channel in self._channels.values():
-                channel.close()
-            self._channels.clear()
+            channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.close()
 
     def _serve(self) -> None:
         while True:
@@ -182,37 +66,62 @@ class Broker:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._answer, args=(client,), daemon=True).start()
+            threading.Thread(target=self._answer, args=(client,), daemon=True, name="broker-client").start()
 
     def _answer(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as stream:
-            request = json.loads(stream.readline())
-            script = Script.parse(stream.read(request["size"]))
-            channel = self._channel(request["argv"], request["python"], script)
-            number, future = channel.call(script)
-            future.add_done_callback(lambda done: _reply(client, done))
-            # The client sends nothing more; its end is that it has its answer, or wants none.
-            stream.read()
-            if not future.done():
-                channel.cancel(number)
+        with client, client.makefile("rb") as stream, contextlib.suppress(OSError):
+            request = json.loads(stream.readline() or b"{}")
+            if request.get("op") == "prepare":
+                self._prepare(request)
+            elif request.get("op") == "run":
+                script = Script.parse(stream.read(request["size"]))
+                channel, number, future = self._call(request, script)
+                future.add_done_callback(lambda done: _reply(client, done))
+                # The client sends nothing more; its end is that it has its answer, or wants none.
+                stream.read()
+                if not future.done():
+                    channel.cancel(number)
 
-    def _channel(self, argv: list[str], python: str, script: Script) -> Channel:
-        key = (*argv, python, script.payload)
+    def _prepare(self, request: Mapping[str, Any]) -> None:
+        blobs = self._payloads.get(request["purpose"], {})
+        self._channel(request).prepare(blobs)
+
+    def _call(self, request: Mapping[str, Any], script: Script) -> tuple[Channel, int, Future[Answer]]:
+        self._payloads[request["purpose"]] = script.blobs
+        while True:
+            channel = self._channel(request)
+            with contextlib.suppress(NotSent):  # it ended unnoticed, so it is replaced by a new one
+                return (channel, *channel.call(script))
+            self._drop(channel)
+
+    def _channel(self, request: Mapping[str, Any]) -> Channel:
+        *argv, host = request["argv"]
+        key = (*argv, host, request["python"], request["purpose"])
         with self._lock:
             channel = self._channels.get(key)
             if channel is None or channel.lost:
-                channel = self._channels[key] = Channel(argv, python)
+                start = ["/bin/sh", "-c"] if host == THIS_MACHINE else [*argv, host]
+                channel = self._channels[key] = Channel(start, request["python"])
             return channel
+
+    def _drop(self, channel: Channel) -> None:
+        with self._lock:
+            for key in [key for key, known in self._channels.items() if known is channel]:
+                del self._channels[key]
 
 
 def _reply(client: socket.socket, done: Future[Answer]) -> None:
     error = done.exception()
-    header, output = ({"unreachable": str(error)}, b"") if error else done.result()
-    with contextlib.suppress(OSError):
+    if error is None:
+        header, output = done.result()
+    else:
+        refused = isinstance(error, ChannelLost) and error.agent_refused
+        header, output = {"refused" if refused else "unreachable": str(error)}, b""
+    with contextlib.suppress(OSError):  # it has gone meanwhile
         client.sendall(json.dumps(header).encode() + b"\n" + output)
         client.shutdown(socket.SHUT_WR)
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # all three were asked for
-    return pipe
+def environment(path: Path) -> dict[str, str]:
+    """Return what tells the connection plugin where the broker is."""
+    return {"FREEBSD_STORAGE_BROKER": os.fspath(path)}

@@ -1,12 +1,16 @@
 """
 A process with Ansible imported, which forks a child for each `ansible-playbook` run.
 
-Started with the path of a unix socket. A client (`launcher`) connects, sends one JSON line
-`{argv, cwd, env}` with its standard input, output and error attached, and gets back the child's
-exit status as one line when the run has ended. A client that goes away takes its run with it.
+It has one socket, inherited from the worker, on which each message is a job: one JSON object `{argv,
+cwd, env}`, and with it the descriptors of the run: first a socket for this job alone, then those that
+the child gets as 0, 1, 2 and so on. On the job's socket the server tells the child's process id when
+it has started and its exit status when it has ended, one line each. There it is also told to stop
+(`S`) and to continue (`C`) the child; when the other end is closed the run is killed. When the worker's
+end of the server's socket is closed everything is.
 
-Single-threaded, so that forking is safe, and no run ever takes place in the server itself. What
-Ansible reads from the environment when it is imported is the same for all runs.
+Single-threaded, so that forking is safe, and no run ever takes place in the server itself: Ansible's
+singletons are still unset when a child starts. What Ansible reads from the environment when it is
+imported is the same for all runs.
 """
 
 from __future__ import annotations
@@ -16,104 +20,105 @@ import gc
 import importlib
 import json
 import os
-import random
 import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn
 
-JOB_BYTES = 1 << 20
+from csi_driver.orchestrator.worker_process import kill_tree
+
+JOB_BYTES = 1 << 17
+MOST_DESCRIPTORS = 8
 DIED_OF_SIGNAL = 128
+SIGNALS = {b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 # What every run imports anyway. None of it starts threads or reads a run's own settings.
 IMPORTED = (
     "ansible.cli.playbook",
+    "ansible.executor.module_common",
     "ansible.executor.playbook_executor",
     "ansible.executor.process.worker",
-    "ansible.executor.module_common",
     "ansible.executor.task_executor",
     "ansible.executor.task_queue_manager",
     "ansible.inventory.manager",
-    "ansible.plugins.action.normal",
+    "ansible.plugins.cache.memory",
+    "ansible.plugins.callback.default",
+    "ansible.plugins.connection.local",
     "ansible.plugins.connection.ssh",
     "ansible.plugins.inventory.yaml",
     "ansible.plugins.shell.sh",
     "ansible.plugins.strategy.linear",
+    "ansible.plugins.vars.host_group_vars",
     "ansible.template",
+    "ansible.utils.collection_loader",
     "ansible.vars.manager",
     "multiprocessing.managers",
 )
 
 
 class ForkServer:
-    """Accepts jobs on `listener`, one fork each, until it is told to stop or its parent has gone."""
+    """Takes jobs from `control`, one fork each, until its other end is closed."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
         self._selector = selectors.DefaultSelector()
-        self._clients: dict[int, socket.socket] = {}
-        self._wake, self._wake_up = socket.socketpair()
-        for end in (self._wake, self._wake_up):
-            end.setblocking(False)
+        self._jobs: dict[int, socket.socket] = {}
+        self._wake, self._waker = socket.socketpair()
+        self._wake.setblocking(False)  # noqa: FBT003 - its only argument
+        self._waker.setblocking(False)  # noqa: FBT003
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wake_up.fileno())
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        signal.set_wakeup_fd(self._waker.fileno())
+        self._selector.register(control, selectors.EVENT_READ, self._take)
         self._selector.register(self._wake, selectors.EVENT_READ, self._reap)
-        self._selector.register(sys.stdin, selectors.EVENT_READ, self._parent_gone)
 
     def serve(self) -> None:
-        """Serve until the standard input ends."""
-        while True:
+        """Serve until the worker has gone, then kill what runs."""
+        while self._control.fileno() >= 0:
             for key, _ in self._selector.select():
-                key.data(key.fileobj)
+                key.data()
+        for child in list(self._jobs):
+            kill_tree(child)
 
-    def _accept(self, listener: socket.socket) -> None:
-        client, _ = listener.accept()
-        try:
-            job, descriptors = receive_job(client)
-        except (OSError, ValueError):
-            client.close()
+    def _take(self) -> None:
+        text, descriptors, _, _ = socket.recv_fds(self._control, JOB_BYTES, MOST_DESCRIPTORS)
+        if not text:
+            self._selector.unregister(self._control)
+            self._control.close()
             return
         if threading.active_count() != 1:
             raise RuntimeError("the fork server has threads: forking would not be safe")
+        status, *given = descriptors
         child = os.fork()
         if child == 0:
-            self._become(job, descriptors)
-        for descriptor in descriptors:
+            become_run(json.loads(text), given)
+        for descriptor in given:
             os.close(descriptor)
-        self._clients[child] = client
-        self._selector.register(client, selectors.EVENT_READ, lambda _: self._abandon(child))
+        connection = socket.socket(fileno=status)
+        self._jobs[child] = connection
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._hear(child))
+        _say(connection, child)
 
-    def _become(self, job: dict[str, object], descriptors: list[int]) -> NoReturn:
-        """Turn this forked child into the run."""
-        status = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for number, descriptor in enumerate(descriptors):
-                os.dup2(descriptor, number)
-            os.closerange(len(descriptors), max(self._selector.get_map()) + 64)
-            status = run_playbook(job)
-        finally:
-            # Not sys.exit: what the server registered to be done at its own end is not ours to do.
-            os._exit(status)
-
-    def _abandon(self, child: int) -> None:
-        """The client has gone: so has the reason for the run."""
-        self._forget(child)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+    def _hear(self, child: int) -> None:
+        """Stop or continue a run; kill it when nobody waits for it any more."""
+        said = b""
+        with contextlib.suppress(ConnectionResetError):
+            said = self._jobs[child].recv(1)
+        if said:
+            os.kill(child, SIGNALS[said])  # it was not waited for yet, so the number is still its own
+        else:
+            self._forget(child)
+            kill_tree(child)
 
     def _forget(self, child: int) -> None:
-        client = self._clients.pop(child, None)
-        if client is not None:
-            self._selector.unregister(client)
-            client.close()
+        connection = self._jobs.pop(child)
+        self._selector.unregister(connection)
+        connection.close()
 
-    def _reap(self, wake: socket.socket) -> None:
+    def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            wake.recv(4096)
+            self._wake.recv(4096)
         while True:
             try:
                 child, status = os.waitpid(-1, os.WNOHANG)
@@ -121,68 +126,69 @@ class ForkServer:
                 return
             if child == 0:
                 return
-            self._tell(child, os.waitstatus_to_exitcode(status))
-
-    def _tell(self, child: int, code: int) -> None:
-        client = self._clients.get(child)
-        if client is not None:
-            with contextlib.suppress(OSError):
-                client.sendall(f"{code if code >= 0 else DIED_OF_SIGNAL - code}\n".encode())
-        self._forget(child)
-
-    def _parent_gone(self, _: object) -> None:
-        if not os.read(sys.stdin.fileno(), 1):
-            for child in list(self._clients):
-                self._abandon(child)
-            sys.exit(0)
+            if child in self._jobs:
+                code = os.waitstatus_to_exitcode(status)
+                _say(self._jobs[child], code if code >= 0 else DIED_OF_SIGNAL - code)
+                self._forget(child)
 
 
-def receive_job(client: socket.socket) -> tuple[dict[str, object], list[int]]:
-    """Read one job line and the descriptors that came with it."""
-    text, descriptors, _, _ = socket.recv_fds(client, JOB_BYTES, 3)
-    while not text.endswith(b"\n"):
-        more = client.recv(JOB_BYTES)
-        if not more:
-            raise ValueError("the client went away in the middle of its job")
-        text += more
-    return json.loads(text), descriptors
+def _say(connection: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # who has gone is noticed by the selector
+        connection.sendall(b"%d\n" % number)
 
 
-def run_playbook(job: dict[str, object]) -> int:
-    """Do in this process what the command `ansible-playbook` does; return its exit status."""
-    os.setsid()
-    os.chdir(str(job["cwd"]))
-    environment = job["env"]
-    assert isinstance(environment, dict)
-    os.environ.clear()
-    os.environ.update(environment)
-    random.seed()
-    arguments = job["argv"]
-    assert isinstance(arguments, list)
-    sys.argv = arguments
-    cli = importlib.import_module("ansible.cli.playbook").PlaybookCLI
+def become_run(job: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """Turn this forked child into the run, with `descriptors` as 0, 1, 2 and so on."""
+    status = 1
     try:
-        cli.cli_executor(arguments)
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _place(descriptors)
+        os.chdir(job["cwd"])
+        os.environ.clear()
+        os.environ.update(job["env"])
+        tempfile.tempdir = None  # what it was found to be in the server is not where this run may write
+        status = run_playbook(job["argv"])
+    finally:
+        # Not sys.exit: what the server registered to be done at its own end is not ours to do.
+        os._exit(status)
+
+
+def _place(descriptors: list[int]) -> None:
+    """Give the descriptors their numbers and close all others; none may be overwritten on the way."""
+    above = [os.dup(descriptor) for descriptor in descriptors]
+    while min(above) < len(descriptors):
+        above = [os.dup(descriptor) for descriptor in above]
+    for number, descriptor in enumerate(above):
+        os.dup2(descriptor, number)
+    os.closerange(len(descriptors), max(above) + 64)
+
+
+def run_playbook(arguments: list[str]) -> int:
+    """Do in this process what the command `ansible-playbook` does; return its exit status."""
+    sys.argv = arguments
+    try:
+        importlib.import_module("ansible.cli.playbook").PlaybookCLI.cli_executor(arguments)
     except SystemExit as done:
-        return done.code if isinstance(done.code, int) else 1
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
 
 
-def main() -> None:
-    """Run as `python -m csi_driver.orchestrator.warm.forkserver SOCKET`; says `ready` when it is."""
+def main(descriptor: int) -> None:
+    """Serve the worker at the other end of the socket `descriptor`, once everything is imported."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in IMPORTED:
         importlib.import_module(name)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(sys.argv[1])
-    listener.listen(64)
     gc.collect()
     gc.freeze()
-    print("ready", flush=True)
-    ForkServer(listener).serve()
+    control = socket.socket(fileno=descriptor)
+    control.sendall(b"ready")
+    ForkServer(control).serve()
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

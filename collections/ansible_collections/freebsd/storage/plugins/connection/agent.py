@@ -9,56 +9,100 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
+from typing import IO, Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ssh
+from ansible.utils.display import Display
 
 DOCUMENTATION = ssh.DOCUMENTATION.replace("name: ssh", "name: agent").replace(
     "connect via SSH client binary", "connect via SSH client binary, with a Python interpreter kept alive"
 )
 
 BROKER = "FREEBSD_STORAGE_BROKER"
-# How Ansible starts an interpreter that is to read a module from its standard input.
-PIPED_PYTHON = re.compile(r"^/bin/sh -c '(/[\w./-]*python[\w.]*)( && sleep 0)?'$")
-# The last word wins in ssh's own options only if it comes first: no shared master for the agent.
+INTERPRETER = re.compile(r"(/[\w.+/-]*python[\w.]*)( && sleep 0)?")
+# ssh takes the first word for an option: no shared master for the agent's own connection.
 OWN_CONNECTION = ["-o", "ControlMaster=no", "-o", "ControlPath=none"]
+# What stands in for a module while a connection is only made ready.
+NOTHING = b"# nothing\n"
+
+Output = tuple[int, bytes, bytes]
+
+display = Display()
 
 
-class Connection(ssh.Connection):
-    """Sends modules to the agent behind the broker; everything else, and everything without one, by ssh."""
+class Connection(ssh.Connection):  # type: ignore[misc]
+    """
+    Sends modules to the agent behind the broker; everything else, and everything without one, by ssh.
+
+    `purpose` is the module that this connection is for: each has an agent of its own.
+    """
 
     transport = "freebsd.storage.agent"
+    purpose = ""
 
-    def _run(self, cmd, in_data, sudoable=True, checkrc=True):
-        answer = by_agent(cmd, in_data) if in_data else None
-        return answer or super()._run(cmd, in_data, sudoable=sudoable, checkrc=checkrc)
+    def prepare(self, python: str) -> None:
+        """Have the broker connect to the host in the background, if it has not yet."""
+        if BROKER in os.environ and self.purpose:
+            self.exec_command(shlex.join(["/bin/sh", "-c", python]), in_data=NOTHING, sudoable=False)
+
+    def _run(self, cmd: list[Any], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True) -> Output:  # noqa: FBT001, FBT002 - the signature of the ssh plugin
+        answer = by_agent(cmd, in_data, self.purpose) if in_data and self.purpose else None
+        if answer is not None or in_data == NOTHING:
+            return answer or (0, b"", b"")
+        output: Output = super()._run(cmd, in_data, sudoable=sudoable, checkrc=checkrc)
+        return output
 
 
-def by_agent(cmd, in_data):
-    """Run the module over the broker: (rc, stdout, stderr), or None where it is not to be used."""
+def by_agent(cmd: list[Any], in_data: bytes, purpose: str) -> Output | None:
+    """Run the module over the broker; None where it is not to be used, or cannot."""
     *argv, command = (word.decode() if isinstance(word, bytes) else word for word in cmd)
-    python = PIPED_PYTHON.match(command)
-    if python is None or BROKER not in os.environ:
+    python = interpreter(command)
+    if python is None or BROKER not in os.environ or not argv[0].endswith("ssh"):
         return None
+    request = {
+        "op": "prepare" if in_data == NOTHING else "run",
+        "argv": [argv[0], *OWN_CONNECTION, *argv[1:]],
+        "python": python,
+        "purpose": purpose,
+        "size": len(in_data),
+    }
     broker = socket.socket(socket.AF_UNIX)
     try:
         broker.connect(os.environ[BROKER])
-    except OSError:
+    except OSError as error:
+        broker.close()
+        display.warning(f"plain ssh is used, because the broker of kept connections does not answer: {error}")
         return None
-    request = {"argv": [argv[0], *OWN_CONNECTION, *argv[1:]], "python": python[1], "size": len(in_data)}
     with broker, broker.makefile("rwb") as stream:
         stream.write(json.dumps(request).encode() + b"\n" + in_data)
         stream.flush()
-        return answer_of(stream)
+        return None if in_data == NOTHING else answer_of(stream)
 
 
-def answer_of(stream):
+def interpreter(command: str) -> str | None:
+    """Return the interpreter that Ansible has a shell start, to read a module from its standard input."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    if len(words) != 3 or words[:2] != ["/bin/sh", "-c"]:  # noqa: PLR2004 - the shell, -c and what it runs
+        return None
+    match = INTERPRETER.fullmatch(words[2])
+    return match[1] if match else None
+
+
+def answer_of(stream: IO[bytes]) -> Output | None:
     """Read what became of the call."""
     line = stream.readline()
     if not line:
-        raise AnsibleConnectionFailure("the broker went away while the module ran")
+        raise AnsibleConnectionFailure("the broker of kept connections went away while the module ran")
     frame = json.loads(line)
     if "unreachable" in frame:
         raise AnsibleConnectionFailure(f"Failed to connect to the host via ssh: {frame['unreachable']}")
+    if "refused" in frame:
+        display.warning(f"plain ssh is used, because the kept interpreter did not start: {frame['refused']}")
+        return None
     return frame["rc"], stream.read(frame["out"]), stream.read(frame["err"])

@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 REQUEST = "FREEBSD_STORAGE_REQUEST"
+PARKED = "FREEBSD_STORAGE_PARKED"
 
 
 def read_request() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def read_request() -> dict[str, Any]:
     if not source:
         return {}
     try:
-        with Path(source).open("rb") as stream:
+        with _opened(source, "rb") as stream:
             request = json.load(stream)
     except (OSError, ValueError) as error:
         # Not the text of the error: it could quote the request.
@@ -36,6 +37,21 @@ def read_request() -> dict[str, Any]:
     if not isinstance(request, dict):
         raise AnsibleActionFail(f"the request in ${REQUEST} is not a JSON object")
     return request
+
+
+def say_waiting() -> None:
+    """Tell whoever started this run, where it wants to know, that only the request is missing now."""
+    listener = os.environ.get(PARKED)
+    if listener:
+        with _opened(listener, "wb") as stream:
+            stream.write(b"\n")
+
+
+def _opened(path: str, mode: str) -> IO[bytes]:
+    # Not every system has a /dev/fd with more than the three standard streams in it.
+    if path.startswith("/dev/fd/"):
+        return os.fdopen(int(path[len("/dev/fd/") :]), mode)
+    return Path(path).open(mode)
 
 
 class RequestAction(ActionBase):
@@ -47,6 +63,8 @@ class RequestAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result without its echo of the input."""
         super().run(tmp, task_vars)
+        self._make_ready(task_vars or {})
+        say_waiting()
         result: dict[str, Any] = self._execute_module(
             module_name=self.MODULE,
             module_args={**self._task.args, **read_request()},
@@ -54,3 +72,9 @@ class RequestAction(ActionBase):
         )
         result.pop("invocation", None)
         return result
+
+    def _make_ready(self, task_vars: dict[str, Any]) -> None:
+        """Let a connection that can be kept be made while the request is still to come."""
+        if hasattr(self._connection, "prepare"):
+            self._connection.purpose = self.MODULE
+            self._connection.prepare(str(task_vars.get("ansible_python_interpreter", "")))
