@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from tests.demo.bootstrap import bootstrap
 from tests.demo.show import Show
-from tests.harness.client import Cluster
+from tests.harness.client import Cluster, capability
 from tests.harness.leaks import leftovers
 from tests.harness.stack import HOST, NODE_NAME, Stack
+from tests.harness.tally import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> int:
         return [entry["argv"] for entry in entries]
 
     show = Show(commands)
+    tally = Tally()
     show.title(
         "a Kubernetes volume on FreeBSD, from CreateVolume to a mounted filesystem and back",
         below=f"simulated FreeBSD {arguments.release} · real SSH · real Ansible · real gRPC",
@@ -51,10 +53,12 @@ def main() -> int:
         bootstrap(show, stack)
         with show.step("start the driver: controller and node", "here"):
             stack.start_drivers()
-        problems = _life(show, stack)
+        problems = _life(show, stack, tally)
     show.table()
     show.verdict(problems)
-    return 1 if problems else 0
+    tally.passed = len(show.steps)
+    tally.check("demo: nothing left", "; ".join(problems) or None)
+    return tally.close()
 
 
 def _arguments() -> argparse.Namespace:
@@ -64,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _life(show: Show, stack: Stack) -> list[str]:
+def _life(show: Show, stack: Stack, tally: Tally) -> list[str]:
     with stack.controller.channel() as controller, stack.node.channel() as node:
         cluster = Cluster(controller, node, stack.directory / "kubelet")
         with show.step("CreateVolume: 1 GiB, thin, lz4", HOST) as step:
@@ -73,16 +77,26 @@ def _life(show: Show, stack: Stack) -> list[str]:
         if os.geteuid() == 0:
             _write_and_read(show, cluster, volume)
         else:
-            _attach_only(show, cluster, volume)
+            tally.skip("demo, format and mount", "a node needs root for them, so the bare device is used")
+            _attach_only(show, cluster, volume, stack.node_state / "dev")
         with show.step("DeleteVolume", HOST):
             cluster.delete(volume.volume_id)
     return leftovers(stack)
 
 
-def _attach_only(show: Show, cluster: Cluster, volume: pb.Volume) -> None:
-    show.console.print("  [yellow]not root: a node needs root to attach, format and mount, so those steps are left out")
+def _attach_only(show: Show, cluster: Cluster, volume: pb.Volume, devices: Path) -> None:
+    cluster.capability = capability(block=True)
     with show.step("ControllerPublishVolume: export to this node only", HOST):
-        cluster.attach(volume.volume_id, cluster.node_id())
+        context = cluster.attach(volume.volume_id, cluster.node_id())
+    with show.step("NodeStageVolume: log in", NODE_NAME):
+        cluster.stage(volume, context)
+    with show.step(f"write {len(CONTENT) >> 20} MiB to the device and read them back", NODE_NAME):
+        device = next(devices.glob("sd*"))
+        with device.open("r+b") as disk:
+            disk.write(CONTENT)
+        _compare(device.open("rb").read(len(CONTENT)))
+    with show.step("NodeUnstageVolume: log out", NODE_NAME):
+        cluster.unstage(volume)
     with show.step("ControllerUnpublishVolume: the export is gone", HOST):
         cluster.detach(volume.volume_id, cluster.node_id())
 
@@ -95,10 +109,7 @@ def _write_and_read(show: Show, cluster: Cluster, volume: pb.Volume) -> None:
     _detach(show, cluster, volume)
     path = _attach(show, cluster, volume, "mount again")
     with show.step("read it back", NODE_NAME) as step:
-        digest = hashlib.sha256((path / "data").read_bytes()).hexdigest()
-        if digest != hashlib.sha256(CONTENT).hexdigest():
-            raise AssertionError("the volume gave back something else than was written")
-        step.note = f"the same bytes, sha256 {digest[:16]}…"
+        step.note = f"the same bytes, sha256 {_compare((path / 'data').read_bytes())[:16]}…"
     _detach(show, cluster, volume)
 
 
@@ -119,13 +130,20 @@ def _detach(show: Show, cluster: Cluster, volume: pb.Volume) -> None:
         cluster.detach(volume.volume_id, cluster.node_id())
 
 
+def _compare(found: bytes) -> str:
+    """Return the digest of what the volume gave back; it must be what was written."""
+    if found != CONTENT:
+        raise AssertionError("the volume gave back something else than was written")
+    return hashlib.sha256(found).hexdigest()
+
+
 def _df(path: Path) -> str:
     df = shutil.which("df")
     if df is None:
         return str(path)
     argv = [df, "-hT", str(path)] if sys.platform == "linux" else [df, "-h", str(path)]
     line = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-    return " ".join(line.split())
+    return " ".join(line.split()[:-1])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WIDTH = 110
 COMMAND_WIDTH = WIDTH - 14
+LOOKERS = frozenset({"ps", "sysctl", "sysrc", "uname"})
+LOOKS = frozenset({("zfs", "get"), ("zfs", "list"), *(("ctladm", f"{what}list") for what in ("dev", "is", "port"))})
 
 
 @dataclass
@@ -71,8 +73,17 @@ class Show:
         self.console.print(line)
         if step.note:
             self.console.print(f"      [green]{step.note}")
-        for argv in () if step.quiet else step.commands:
-            self.console.print(f"      [dim]# {_shorten(argv)}", markup=True, soft_wrap=True)
+        if not step.quiet:
+            self._print_commands(step.commands)
+
+    def _print_commands(self, commands: list[list[str]]) -> None:
+        """Show what changed something on the host; of what only looked, how often."""
+        changes = [argv for argv in commands if tuple(argv[:2]) not in LOOKS and argv[0] not in LOOKERS]
+        for argv in changes:
+            self.console.print(f"      [dim]# {_shorten(argv)}", soft_wrap=True)
+        looks = len(commands) - len(changes)
+        if looks:
+            self.console.print(f"      [dim]  and {looks} commands that only look")
 
     def table(self) -> None:
         """Close the account: every step, where, how many commands, how long."""
@@ -91,13 +102,12 @@ class Show:
 
     def verdict(self, problems: Sequence[str]) -> None:
         """Say whether anything was left behind."""
-        if problems:
-            for problem in problems:
-                self.console.print(f"[bold red]left behind:[/] {problem}")
-            return
-        self.console.print(
-            "[bold green]Nothing is left:[/] no dataset, target, session, device, mount or file of ours."
-        )
+        for problem in problems:
+            self.console.print(f"[bold red]left behind:[/] {problem}")
+        if not problems:
+            self.console.print(
+                "[bold green]Nothing is left:[/] no dataset, target, session, device, mount or file of ours."
+            )
 
 
 def _shorten(argv: list[str]) -> str:

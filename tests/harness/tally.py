@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ALLOWED_SKIPS = Path(__file__).resolve().parents[1] / "allowed-skips"
@@ -15,7 +15,7 @@ class Tally:
 
     passed: int = 0
     failed: int = 0
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: int = 0
 
     def skip(self, name: str, reason: str) -> None:
         """Note that `name` was not tried, and say why, loudly."""
@@ -24,7 +24,7 @@ class Tally:
             print(f"FAILED  {name}: skipped in CI but not named in tests/allowed-skips", flush=True)
             self.failed += 1
             return
-        self.skipped[name] = reason
+        self.skipped += 1
 
     def check(self, name: str, problem: str | None) -> None:
         """Note that `name` passed, or failed because of `problem`."""
@@ -36,7 +36,7 @@ class Tally:
 
     def close(self) -> int:
         """Print the closing line; return the exit status."""
-        print(f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped", flush=True)
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
         return 1 if self.failed or not self.passed else 0
 
 

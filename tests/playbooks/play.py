@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOST = "nas1"
 TIMEOUT = 180
-RECAP = re.compile(rf"^{HOST}\s*:.*?changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+RECAP = re.compile(rf"^{HOST}\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Play:
 
     status: int
     changed: int
+    tasks: int
     output: str
 
     @property
@@ -37,10 +38,20 @@ class Play:
 
 
 def play(
-    playbook: str, host: SimulatedHost, directory: Path, variables: Mapping[str, Any], *, check: bool = False
+    playbook: str,
+    host: SimulatedHost,
+    directory: Path,
+    variables: Mapping[str, Any],
+    *,
+    check: bool = False,
+    inventory: Path | None = None,
 ) -> Play:
-    """Run `playbooks/<playbook>.yml` with real ansible-playbook over real SSH; `directory` is for its files."""
-    inventory = _inventory(host, directory)
+    """
+    Run `playbooks/<playbook>.yml` with real ansible-playbook over real SSH; `directory` is for its files.
+
+    Without an inventory one is made for the host.
+    """
+    inventory = inventory or _inventory(host, directory)
     argv = [
         str(Path(sys.executable).parent / "ansible-playbook"),
         f"--inventory={inventory}",
@@ -60,7 +71,8 @@ def play(
         timeout=TIMEOUT,
     )
     recap = RECAP.search(result.stdout)
-    return Play(result.returncode, int(recap[1]) if recap else 0, result.stdout)
+    tasks, changed = (int(recap[1]), int(recap[2])) if recap else (0, 0)
+    return Play(result.returncode, changed, tasks, result.stdout)
 
 
 def _inventory(host: SimulatedHost, directory: Path) -> Path:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import grp
 import json
-import os
-import shutil
-import socket
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.playbooks.play import play
+from tests.playbooks.role import role_variables
 from tests.simulator.host import SimulatedHost
 
 if TYPE_CHECKING:
@@ -25,40 +20,16 @@ UNTOUCHED = "# the administrator's own\n"
 
 
 @pytest.fixture
-def directory() -> Iterator[Path]:
-    """A folder with a path short enough for unix sockets."""
-    path = Path(tempfile.mkdtemp(prefix="role-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture
 def host(directory: Path) -> Iterator[SimulatedHost]:
     """A FreeBSD host as the installer leaves it, with a pool."""
     with SimulatedHost(directory / "host", prepared=False) as simulated:
         yield simulated
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
-def variables(directory: Path) -> dict[str, Any]:
+def variables(host: SimulatedHost) -> dict[str, Any]:
     """The role's variables, with every path below the simulated host's root."""
-    root = directory / "host"
-    return {
-        "storage_host_parents": [PARENT],
-        "storage_host_portals": [f"127.0.0.1:{_free_port()}"],
-        "storage_host_settings_dir": f"{root}/usr/local/etc/freebsd-storage",
-        "storage_host_ctl_conf": f"{root}/etc/ctl.conf",
-        "storage_host_loader_conf": f"{root}/boot/loader.conf",
-        "storage_host_owner": getpass.getuser(),
-        "storage_host_group": grp.getgrgid(os.getgid()).gr_name,
-    }
+    return role_variables(host.info)
 
 
 def _datasets(host: SimulatedHost) -> dict[str, Any]:

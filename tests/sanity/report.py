@@ -44,6 +44,7 @@ def count(combination: str, report: Path, tally: Tally) -> None:
     """Add a report to the tally; a spec that csi-sanity itself leaves pending counts as nothing."""
     for spec in specs(report):
         if spec.state == "skipped":
-            tally.skip(f"sanity: {spec.name}", spec.message)
+            # Named by the capability that is not announced, so that one reason covers its specs.
+            tally.skip(f"csi-sanity, {spec.message}", spec.name)
         elif spec.state != "pending":
             tally.check(f"sanity: {combination}: {spec.name}", None if spec.state == "passed" else spec.message)
