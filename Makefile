@@ -2,6 +2,9 @@
 # Works with GNU make 3.81 and with BSD make. PYTHON=/path/to/python3 chooses the interpreter.
 
 PY = .venv/bin/python
+# make demo RELEASE=14.3 SSH=openssh: which FreeBSD is simulated, and by which SSH server it is reached.
+RELEASE = 14.3
+SSH = auto
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
 .PHONY: help environment demo test lint unit sanity playbooks deploy-check packaging bench-quick lock clean
@@ -23,7 +26,7 @@ environment:
 	@$(ENVIRONMENT)
 
 demo: environment
-	@$(PY) -m tests.demo
+	@$(PY) -m tests.demo --release $(RELEASE) --ssh $(SSH)
 
 test: environment
 	@$(PY) -m tests.ci

@@ -45,6 +45,7 @@ TIERS = {
         _pytest("transcripts"),
         _pytest("deploy"),
         _pytest("packaging"),
+        _module("collection", "pytest", f"{COLLECTION}/tests/simulated"),
         _pytest("playbooks"),
         _pytest("e2e"),
         _module("sanity-quick", "tests.sanity", "--quick"),
@@ -55,4 +56,4 @@ TIERS = {
 }
 
 # What `make test` runs.
-TEST = ("lint", "unit", "contract", "transcripts", "deploy", "packaging", "playbooks", "e2e", "sanity-quick")
+TEST = ("lint", "unit", "contract", "transcripts", "deploy", "packaging", "collection", "playbooks", "e2e", "sanity-quick")
