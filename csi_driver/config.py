@@ -179,7 +179,7 @@ class StorageHosts(_Section):
 
 
 class Node(_Section):
-    """This node; what is not given is found out by the node service."""
+    """The node a plugin runs on; what is not given is found out by the node service."""
 
     name: str | None = None
     addresses: tuple[Annotated[str, AfterValidator(_check_node_address)], ...] = ()
@@ -298,7 +298,7 @@ def _told(location: tuple[int | str, ...], problem: Mapping[str, Any]) -> str:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """Refuses a key given twice, which plain YAML readers resolve silently to the last one."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:

@@ -56,4 +56,15 @@ TIERS = {
 }
 
 # What `make test` runs.
-TEST = ("lint", "unit", "contract", "transcripts", "deploy", "packaging", "collection", "playbooks", "e2e", "sanity-quick")
+TEST = (
+    "lint",
+    "unit",
+    "contract",
+    "transcripts",
+    "deploy",
+    "packaging",
+    "collection",
+    "playbooks",
+    "e2e",
+    "sanity-quick",
+)
