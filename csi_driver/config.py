@@ -257,8 +257,7 @@ def parse(document: object) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        problems = (_told(problem["loc"], problem) for problem in error.errors())
-        raise ConfigError(*problems) from error
+        raise ConfigError(*_all_told(error)) from error
 
 
 def warnings(config: Config) -> tuple[str, ...]:
@@ -280,6 +279,17 @@ def _identity_problem(path: Path) -> str | None:
     if stat.S_IMODE(status.st_mode) & 0o077:
         return f"{path} can be read by others, so ssh may refuse it; chmod 600 {path}"
     return None
+
+
+def _all_told(error: ValidationError) -> list[str]:
+    """Tell each problem once: not that a list is too short because one of its items is wrong."""
+    found = error.errors()
+    outer = {problem["loc"][:-1] for problem in found}
+    return [
+        _told(problem["loc"], problem)
+        for problem in found
+        if not (problem["type"] == "too_short" and problem["loc"] in outer)
+    ]
 
 
 def _told(location: tuple[int | str, ...], problem: Mapping[str, Any]) -> str:

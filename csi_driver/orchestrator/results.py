@@ -52,6 +52,8 @@ def _error(error: Mapping[str, Any]) -> DriverError:
 def volume(host: str, noun: Mapping[str, Any]) -> Volume:
     """Return the volume that a module calls so."""
     found = _VOLUME.search(noun)
+    if found is None or None in found.values():
+        raise _odd("a volume is not described as documented")
     try:
         return Volume(
             id=VolumeId(host, found["uuid"]),
