@@ -57,6 +57,14 @@ def soon() -> float:
     return time.monotonic() + 10
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for other threads; a test that waits too long has failed."""
+    end = soon()
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 def wanted(name: str) -> VolumeRequest:
     """A request for a volume."""
     return VolumeRequest(name=name, spec=VolumeSpec(), required_bytes=1 << 30)
@@ -87,9 +95,10 @@ def test_what_arrives_while_a_run_is_under_way_shares_the_next() -> None:
     runs.gate.clear()
     it = backend(runs)
     with ThreadPoolExecutor(100) as pool:
-        futures = [pool.submit(it.create_volume, "a", wanted(str(number)), deadline=soon()) for number in range(100)]
-        while len(it._hosts["a"].lane._queue) < 99:  # type: ignore[attr-defined]
-            time.sleep(0.01)
+        futures = [pool.submit(it.create_volume, "a", wanted("first"), deadline=soon())]
+        until(lambda: len(runs.requests) == 1)
+        futures += [pool.submit(it.create_volume, "a", wanted(str(number)), deadline=soon()) for number in range(99)]
+        until(lambda: len(it._hosts["a"].lane._queue) == 99)
         runs.gate.set()
         assert all(future.result().name == "pvc-1" for future in futures)
     assert [len(request["resources"]) for _, _, request in runs.requests] == [1, 99]
