@@ -96,9 +96,14 @@ class VolumeService:
         return {**context, "readonly": "true"} if publication.readonly else context
 
     def unpublish(self, volume_id: str, node_id: str | None, *, deadline: float) -> None:
-        """End the export to the node (None: to every node). A volume or node that cannot be has none."""
+        """
+        End the export to the node (None: to every node). What cannot be the id of a volume has no export.
+
+        What cannot be the id of a node is asked about all the same: this is fencing, and only the
+        volume's host can tell that it exports nothing under that name.
+        """
         volume = self._named(volume_id)
-        if volume is not None and (node_id is None or _is_node(node_id)):
+        if volume is not None:
             self._backend.unpublish(volume, node_id, deadline=deadline)
 
     def get(self, volume_id: str, *, deadline: float) -> Volume:
@@ -177,14 +182,6 @@ class VolumeService:
             message = "starting_token was not made by this driver, or its storage host is gone; start again without it"
             raise DriverError(ErrorCode.STALE_TOKEN, message, option="starting_token")
         return token
-
-
-def _is_node(node_id: str) -> bool:
-    try:
-        NodeId.parse(node_id)
-    except DriverError:
-        return False
-    return True
 
 
 def _check_size(required_bytes: int, limit_bytes: int, spec: VolumeSpec) -> None:

@@ -108,6 +108,13 @@ def test_an_id_that_names_no_volume_is_gone_already(volume_id: str) -> None:
         service(answers).get(volume_id, deadline=0)
 
 
+def test_a_node_nobody_could_name_is_still_asked_about_when_its_export_is_to_end() -> None:
+    """Unpublishing fences, so the volume's host has to say that nothing is exported under that name."""
+    answers = Answers()
+    service(answers).unpublish(f"a:{UUIDS[0]}", "fake-node-id", deadline=0)
+    assert answers.calls == [("unpublish", f"a:{UUIDS[0]}", "fake-node-id")]
+
+
 def test_a_volume_on_a_host_that_is_not_configured_is_not_taken_for_gone() -> None:
     """Every call says which host is missing."""
     calls = [
