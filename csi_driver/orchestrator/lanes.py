@@ -117,9 +117,7 @@ class Lane(Generic[Outcome]):
     conflict, and returns an outcome for each by its key. It is never called twice at once.
     """
 
-    def __init__(
-        self, run: Callable[[Batch], Mapping[str, Outcome]], *, limit: int = BATCH_LIMIT
-    ) -> None:
+    def __init__(self, run: Callable[[Batch], Mapping[str, Outcome]], *, limit: int = BATCH_LIMIT) -> None:
         self._run = run
         self._limit = limit
         self._lock = threading.Lock()
