@@ -45,7 +45,7 @@ TIERS = {
         _pytest("transcripts"),
         _pytest("deploy"),
         _pytest("packaging"),
-        _module("collection", "pytest", f"{COLLECTION}/tests/simulated"),
+        _module("collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated"),
         _pytest("playbooks"),
         _pytest("e2e"),
         _module("sanity-quick", "tests.sanity", "--quick"),
