@@ -84,6 +84,7 @@ class AnsibleBackend:
 
     def __init__(self, config: Config, runner: PlaybookRunner) -> None:
         self._cluster = config.cluster
+        self._node_limit = config.node.max_volumes
         self._hosts = {name: _Host(name, host, config.cluster, runner) for name, host in config.hosts.items()}
 
     def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
@@ -120,6 +121,7 @@ class AnsibleBackend:
             "readonly": request.readonly,
             "protocol": "iscsi",
             "portal_group": self._hosts[volume.host].portal_group,
+            "node_limit": self._node_limit,
         }
         item = self._change(volume.host, _on(volume, resource), deadline)
         return results.publication(item.get("publication") or {})

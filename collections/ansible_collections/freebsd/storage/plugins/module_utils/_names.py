@@ -64,7 +64,16 @@ def owner_value(owner: str, parent_guid: str) -> str:
 
 def publication_property(node: str) -> str:
     """Return the user property that records the publication to a node."""
-    return PUBLICATION + _digest(node)
+    return PUBLICATION + _digest(node_name(node))
+
+
+def node_name(node: str) -> str:
+    """
+    Return the part of a node id that says which node it is: what stands before an `@`.
+
+    Behind it are addresses, which a node may change while a volume is exported to it.
+    """
+    return node.partition("@")[0]
 
 
 def target_prefix(owner: str) -> str:

@@ -75,6 +75,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "readonly": {"type": "bool", "default": False},
         "protocol": {"type": "str", "default": "iscsi", "choices": ["iscsi"]},
         "portal_group": {"type": "str", "default": "csi"},
+        "node_limit": {"type": "int", "default": 0},
     },
     ("publication", "absent"): {
         "volume": {"type": "str", "required": True},
@@ -170,6 +171,7 @@ def _publication_wanted(options: Mapping[str, Any]) -> PublicationWanted:
         readonly=options["readonly"],
         protocol=options["protocol"],
         portal_group=options["portal_group"],
+        node_limit=options["node_limit"],
     )
 
 

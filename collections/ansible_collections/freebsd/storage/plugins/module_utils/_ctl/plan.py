@@ -32,6 +32,7 @@ class PublicationWanted(NamedTuple):
     readonly: bool
     protocol: str
     portal_group: str
+    node_limit: int = 0
 
 
 class PublicationUnwanted(NamedTuple):
@@ -53,13 +54,16 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
     if record is not None and not record.leaving:
         _check_same(volume, record, want)
         step = Publish(volume, record, strays_of(facts, volume.uuid, volume.records), new=False)
-        return Plan(facts, (step,), volume, record, depends=facts.makers.get((volume.uuid, want.node)))
+        return Plan(
+            facts, (step,), volume, record, depends=facts.makers.get((volume.uuid, _names.node_name(want.node)))
+        )
     _check_alone(volume, want)
     _check_room(facts, volume)
+    _check_node(facts, want)
     record = _record(want, choose.token())
     published = volume.with_record(record)
     step = Publish(published, record, strays_of(facts, volume.uuid, published.records), new=True)
-    facts = facts.with_volume(published).with_maker(volume.uuid, want.node, item)
+    facts = facts.with_volume(published).with_maker(volume.uuid, _names.node_name(want.node), item)
     return Plan(facts, (step,), published, record)
 
 
@@ -72,8 +76,8 @@ def plan_absent(facts: Facts, want: PublicationUnwanted) -> Plan:
     _known(facts)
     volume = facts.volumes.get(want.uuid)
     records = volume.records if volume is not None else ()
-    leaving = tuple(record for record in records if want.node in (None, record.node))
-    if any((want.uuid, record.node) in facts.makers for record in leaving):
+    leaving = tuple(record for record in records if want.node is None or _is_node(record, want.node))
+    if any((want.uuid, _names.node_name(record.node)) in facts.makers for record in leaving):
         raise NextRound
     left = volume.without_records(leaving) if volume is not None else None
     strays = strays_of(facts, want.uuid, records)
@@ -164,7 +168,7 @@ def _check_same(volume: Volume, record: Record, want: PublicationWanted) -> None
 def _check_alone(volume: Volume, want: PublicationWanted) -> None:
     """Raise `HostError` where the publications to other nodes forbid this one."""
     for other in volume.records:
-        if other.node == want.node:
+        if _is_node(other, want.node):
             continue
         if not (_is_multi_node(want.mode) and _is_multi_node(other.mode)):
             why = "at least one of the two modes is for a single node"
@@ -183,6 +187,10 @@ def _check_alone(volume: Volume, want: PublicationWanted) -> None:
         )
 
 
+def _is_node(record: Record, node: str) -> bool:
+    return _names.node_name(record.node) == _names.node_name(node)
+
+
 def _is_multi_node(mode: str) -> bool:
     return mode.startswith("multi_node_")
 
@@ -199,6 +207,21 @@ def _check_room(facts: Facts, volume: Volume) -> None:
     lun_is_new = all(record.leaving for record in volume.records)
     if lun_is_new and facts.strange_luns + facts.exported >= kernel.max_luns:
         raise _limit("LUNs", "kern.cam.ctl.max_luns", kernel.max_luns)
+
+
+def _check_node(facts: Facts, want: PublicationWanted) -> None:
+    """Raise `HostError` if the node has all the volumes it can take."""
+    records = (record for volume in facts.volumes.values() for record in volume.records)
+    taken = sum(_is_node(record, want.node) and not record.leaving for record in records)
+    if 0 < want.node_limit <= taken:
+        raise HostError(
+            "limit_reached",
+            f"{taken} volumes of this host are published to {want.node}, and it takes {want.node_limit}: "
+            "unpublish one of them, or use another node",
+            option="node",
+            expected=want.node_limit,
+            actual=taken,
+        )
 
 
 def _limit(what: str, tunable: str, limit: int) -> HostError:

@@ -112,11 +112,13 @@ class Volume(NamedTuple):
 
     def record_of(self, node: str) -> Optional[Record]:
         """Return the record of the publication to `node`, if there is one."""
-        return next((record for record in self.records if record.node == node), None)
+        return next(
+            (record for record in self.records if _names.node_name(record.node) == _names.node_name(node)), None
+        )
 
     def with_record(self, record: Record) -> Volume:
         """Return the volume with the record added, or put in place of the one of the same node."""
-        kept = tuple(other for other in self.records if other.node != record.node)
+        kept = tuple(other for other in self.records if other.property_name != record.property_name)
         return self._replace(records=(*kept, record))
 
     def without_records(self, gone: tuple[Record, ...]) -> Volume:

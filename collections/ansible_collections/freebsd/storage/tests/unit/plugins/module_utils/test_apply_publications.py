@@ -426,6 +426,29 @@ def test_the_port_limit_is_checked_before_anything_is_written(host: Host) -> Non
     assert "kern.cam.ctl.max_ports" in error_of(reply).msg
 
 
+def test_a_node_that_has_all_it_takes_gets_no_more(host: Host) -> None:
+    zfs = published(host, record()) + volume_text("pvc-2", UUIDS[1])
+    reads = host.reads(zfs, *SHOWN)
+    reply = host.apply([publish(uuid=UUIDS[1], node_limit=1)], *reads)
+    assert error_of(reply).code == "limit_reached"
+    assert "published to node1, and it takes 1" in error_of(reply).msg
+
+
+def test_a_node_is_known_by_its_name_whatever_its_addresses(host: Host) -> None:
+    zfs = published(host, record("node1@192.0.2.21#00000000"))
+    reply = host.apply(
+        [unpublish("node1@192.0.2.99#11111111")],
+        *host.reads(zfs, *SHOWN),
+        host.test(),
+        RELOAD,
+        *look(uuids=()),
+        Call("ctladm islist -x", sessions_text()),
+        dropping(record("node1")),
+    )
+    assert reply.outcomes[0].as_dict() == {"key": "end", "changed": True, "publication": None}
+    assert host.conf.read_text() == ADMIN
+
+
 def test_the_culprit_alone_gets_the_error_when_ctld_refuses_the_whole(host: Host) -> None:
     second = f"iqn.1994-09.org.freebsd.csi:demo.{TOKENS[1]}"
     bad = record("node2", TOKENS[1], portal_group="nosuch")
