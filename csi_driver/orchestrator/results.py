@@ -6,7 +6,7 @@ A result that does not look as documented says nothing about what happened on th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jmespath
 
@@ -17,19 +17,20 @@ from csi_driver.storage.model import AccessMode, Capacity, Page, Protocol, Publi
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_Kind = TypeVar("_Kind")
+
 _ITEMS = jmespath.compile("results[?key]")
 _ERROR = jmespath.compile("error.{code: code, message: msg, option: option}")
 _VOLUME = jmespath.compile(
     "{uuid: uuid, name: name, size: size_bytes, attributes: attributes, publications: publications}"
 )
 _CAPACITY = jmespath.compile("capacity.{available: available_bytes, maximum: maximum_volume_bytes}")
-_NEXT = jmespath.compile("next")
 
 
 def outcomes(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the result of each item by its key; raise what failed them all."""
     check(result)
-    return {item["key"]: item for item in _ITEMS.search(result) or ()}
+    return {item["key"]: item for item in _ITEMS.search(result) or () if isinstance(item["key"], str)}
 
 
 def check(result: Mapping[str, Any]) -> None:
@@ -56,11 +57,11 @@ def volume(host: str, noun: Mapping[str, Any]) -> Volume:
         raise _odd("a volume is not described as documented")
     try:
         return Volume(
-            id=VolumeId(host, found["uuid"]),
-            name=found["name"],
-            size_bytes=int(found["size"]),
-            attributes=dict(found["attributes"]),
-            publications=tuple(publication(record) for record in found["publications"]),
+            id=_volume_id(host, found["uuid"]),
+            name=_typed(str, found["name"]),
+            size_bytes=_number(found["size"]),
+            attributes=_texts(found["attributes"]),
+            publications=tuple(publication(record) for record in _typed(list, found["publications"])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _odd("a volume is not described as documented") from error
@@ -70,12 +71,12 @@ def publication(noun: Mapping[str, Any]) -> Publication:
     """Return the publication that a module calls so."""
     try:
         return Publication(
-            node=noun["node"],
+            node=_typed(str, noun["node"]),
             mode=AccessMode(noun["mode"]),
-            readonly=bool(noun["readonly"]),
+            readonly=_typed(bool, noun["readonly"]),
             protocol=Protocol(noun["protocol"]),
-            target=noun["target"],
-            lun=int(noun["lun"]),
+            target=_typed(str, noun["target"]),
+            lun=_number(noun["lun"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _odd("a publication is not described as documented") from error
@@ -86,11 +87,18 @@ def page(host: str, result: Mapping[str, Any]) -> Page:
     check(result)
     if not isinstance(result.get("volumes"), list):
         raise _odd("the volumes are missing")
-    last = _NEXT.search(result)
     return Page(
         volumes=tuple(volume(host, noun) for noun in result["volumes"]),
-        next_after=VolumeId(host, last) if last else None,
+        next_after=_next(host, result),
     )
+
+
+def _next(host: str, result: Mapping[str, Any]) -> VolumeId | None:
+    try:
+        return None if result["next"] is None else _volume_id(host, result["next"])
+    except (KeyError, TypeError, ValueError) as error:
+        # Taken for the end, it would hide all that follows.
+        raise _odd("where the next page starts is missing") from error
 
 
 def capacity(result: Mapping[str, Any]) -> Capacity:
@@ -98,9 +106,35 @@ def capacity(result: Mapping[str, Any]) -> Capacity:
     check(result)
     found = _CAPACITY.search(result)
     try:
-        return Capacity(available_bytes=int(found["available"]), maximum_volume_bytes=int(found["maximum"]))
+        return Capacity(available_bytes=_number(found["available"]), maximum_volume_bytes=_number(found["maximum"]))
     except (KeyError, TypeError, ValueError) as error:
         raise _odd("the capacity is missing") from error
+
+
+def _volume_id(host: str, uuid: object) -> VolumeId:
+    try:
+        return VolumeId.parse(f"{host}:{_typed(str, uuid)}")
+    except DriverError as error:
+        # "Not found" would be a statement about the volume.
+        raise ValueError(error.message) from error
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {_typed(str, name): _typed(str, text) for name, text in _typed(dict, value).items()}
+
+
+def _number(value: object) -> int:
+    number = _typed(int, value)
+    if isinstance(value, bool) or number < 0:
+        raise ValueError(f"{value!a} is not a size or a number of something")
+    return number
+
+
+def _typed(kind: type[_Kind], value: object) -> _Kind:
+    """Return the value if it is of that kind; nothing is converted, for a guess is no answer."""
+    if not isinstance(value, kind):
+        raise TypeError(f"a {kind.__name__} is expected, not a {type(value).__name__}")
+    return value
 
 
 def _odd(what: str) -> DriverError:

@@ -82,10 +82,65 @@ def test_a_publication_that_lacks_something_is_uncertain(missing: str) -> None:
     assert caught.value.code is ErrorCode.UNCERTAIN
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("uuid", "../etc"),
+        ("uuid", 7),
+        ("name", ["pvc-1"]),
+        ("size_bytes", "1073741824"),
+        ("size_bytes", -1),
+        ("size_bytes", True),
+        ("size_bytes", float("inf")),
+        ("attributes", []),
+        ("attributes", {"fsType": 4}),
+        ("publications", {}),
+        ("publications", [None]),
+    ],
+)
+def test_a_volume_of_another_shape_is_uncertain(field: str, value: Any) -> None:
+    """Nothing is converted or guessed, and never is it 'not found'."""
+    with pytest.raises(DriverError) as caught:
+        results.volume("nas1", VOLUME | {field: value})
+    assert caught.value.code is ErrorCode.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("node", None),
+        ("mode", "any"),
+        ("readonly", "false"),
+        ("protocol", "nfs3"),
+        ("target", None),
+        ("lun", "0"),
+        ("lun", float("inf")),
+    ],
+)
+def test_a_publication_of_another_shape_is_uncertain(field: str, value: Any) -> None:
+    """A node must not be told to attach what nobody understood."""
+    with pytest.raises(DriverError) as caught:
+        results.publication(PUBLICATION | {field: value})
+    assert caught.value.code is ErrorCode.UNCERTAIN
+
+
+def test_an_item_whose_key_is_no_text_is_nobodys() -> None:
+    """The others keep theirs."""
+    assert set(results.outcomes({"results": [{"key": ["a"]}, {"key": "b"}, "c", None]})) == {"b"}
+
+
 def test_a_page_ends_where_the_host_says() -> None:
     """The last uuid of a page is where the next one starts; none means there is no more."""
     assert results.page("nas1", {"volumes": [VOLUME], "next": UUID}).next_after == VolumeId("nas1", UUID)
     assert results.page("nas1", {"volumes": [], "next": None}).next_after is None
+
+
+@pytest.mark.parametrize("told", [{}, {"next": ""}, {"next": False}, {"next": "x"}, {"next": [UUID]}])
+def test_a_page_that_does_not_say_where_the_next_starts_is_not_the_last(told: dict[str, Any]) -> None:
+    """What follows would look deleted."""
+    with pytest.raises(DriverError) as caught:
+        results.page("nas1", {"volumes": [VOLUME], **told})
+    assert caught.value.code is ErrorCode.UNCERTAIN
 
 
 def test_a_page_without_volumes_is_not_an_empty_page() -> None:
@@ -99,5 +154,7 @@ def test_capacity_is_two_numbers_of_bytes() -> None:
     """Both must be there."""
     told = {"capacity": {"available_bytes": 5, "maximum_volume_bytes": 3}}
     assert results.capacity(told) == Capacity(available_bytes=5, maximum_volume_bytes=3)
-    with pytest.raises(DriverError):
-        results.capacity({"capacity": {"available_bytes": 5}})
+    for odd in ({"available_bytes": 5}, {"available_bytes": "5", "maximum_volume_bytes": 3}, 5, None):
+        with pytest.raises(DriverError) as caught:
+            results.capacity({"capacity": odd})
+        assert caught.value.code is ErrorCode.UNCERTAIN
