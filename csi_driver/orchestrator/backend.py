@@ -174,6 +174,6 @@ def _told(host: str) -> Iterator[None]:
         raise DriverError(ErrorCode.UNCERTAIN, f"storage host {host}: {error}") from error
     except Uncertain as error:
         # What ended the run may be known, and then says more: the host was not reached, say.
-        if isinstance(error.__cause__, DriverError):
-            raise error.__cause__ from error
+        if isinstance(cause := error.__cause__, DriverError):
+            raise DriverError(cause.code, cause.message, option=cause.option) from error
         raise DriverError(ErrorCode.UNCERTAIN, f"storage host {host}: {error}") from error
