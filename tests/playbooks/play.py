@@ -102,6 +102,7 @@ def _environment(directory: Path) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
         "ANSIBLE_HOME": str(directory / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_REMOTE_TMP": str(directory / "remote"),
         "ANSIBLE_INVENTORY_ENABLED": "yaml",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "cp"),
     }
