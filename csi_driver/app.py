@@ -21,6 +21,7 @@ from csi_driver.errors import DriverError
 from csi_driver.node.linux import linux_node, source_addresses
 from csi_driver.orchestrator.backend import AnsibleBackend
 from csi_driver.orchestrator.runner import start_runner
+from csi_driver.orchestrator.worker_settings import RUNGS
 from csi_driver.storage import parameters
 from csi_driver.storage.volumes import VolumeService
 from csi_driver.telemetry import Metrics, configure_logging
@@ -41,14 +42,15 @@ def serve(config: Config, environment: Environment, *, controller: bool, node: b
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    metrics = Metrics()
     with contextlib.ExitStack() as stack:
-        volumes = stack.enter_context(_volumes(config)) if controller else None
+        volumes = stack.enter_context(_volumes(config, metrics)) if controller else None
         here = _node(config, environment) if node else None
         from csi_driver.csi.server import Server  # noqa: PLC0415 - not before the runner
 
         server = Server(
             environment.endpoint,
-            metrics=Metrics(),
+            metrics=metrics,
             volumes=volumes,
             node=here,
             newest_capabilities=config.alpha_capabilities,
@@ -67,13 +69,14 @@ def check(config: Config) -> None:
 
 
 @contextlib.contextmanager
-def _volumes(config: Config) -> Iterator[VolumeService]:
+def _volumes(config: Config, metrics: Metrics) -> Iterator[VolumeService]:
     check(config)
     if not config.hosts:
         raise ConfigError("storage_hosts.hosts: a controller needs at least one storage host")
     run_root = _run_root()
     try:
         runner = start_runner(config, run_root=run_root)
+        metrics.watch_rung(RUNGS, lambda: runner.rung)
         try:
             yield VolumeService(config, AnsibleBackend(config, runner))
         finally:

@@ -186,6 +186,12 @@ class Node(_Section):
     max_volumes: Annotated[int, Field(ge=0)] = 0
 
 
+class Ansible(_Section):
+    """How playbooks are run: `rung` is the fastest way that may be used, `auto` the fastest there is."""
+
+    rung: Literal["auto", "standby", "forked", "plain"] = "auto"
+
+
 class Config(_Section):
     """Everything the driver is told."""
 
@@ -200,6 +206,7 @@ class Config(_Section):
     defaults: Mapping[str, Annotated[str, BeforeValidator(_scalar_text)]] = Field(default_factory=dict)
     storage_hosts: StorageHosts = StorageHosts()
     node: Node = Node()
+    ansible: Ansible = Ansible()
     alpha_capabilities: bool = False
 
     @property

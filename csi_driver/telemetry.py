@@ -8,15 +8,18 @@ of them.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from structlog.typing import EventDict, Processor
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -79,9 +82,19 @@ class Metrics:
         """Count one finished CSI call."""
         self._operation_seconds.labels(method, code).observe(seconds)
 
+    def watch_rung(self, rungs: Sequence[str], current: Callable[[], str]) -> None:
+        """Show in which way playbooks are run: 1 for the rung in use, 0 for the others."""
+        gauge = Gauge("csi_ansible_rung", "The way in which playbooks are run.", ("rung",), registry=self.registry)
+        for rung in rungs:
+            gauge.labels(rung).set_function(functools.partial(_is, rung, current))
+
     def render(self) -> bytes:
         """Return everything measured, in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+def _is(rung: str, current: Callable[[], str]) -> float:
+    return float(current() == rung)
 
 
 def _shared_processors() -> list[Processor]:

@@ -8,6 +8,7 @@ results.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import os
@@ -26,15 +27,15 @@ from csi_driver.orchestrator.worker_settings import WorkerSettings, worker_envir
 from csi_driver.orchestrator.worker_wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from csi_driver.config import Config
 
 # How long past its time limit a run may take to be killed and reported.
 GRACE_SECONDS = 15.0
 END_SECONDS = 10.0
-# ssh appends up to 33 characters to the directory, and a socket's path holds about 100.
-SOCKET_DIRECTORY_LENGTH = 60
+# ssh and Ansible make unix sockets below our directories and add up to 60 characters; a path holds about 100.
+SHORT_PATH = 40
 
 log = logging.getLogger(__name__)
 
@@ -72,21 +73,33 @@ class PlaybookRunner(Protocol):
 
 def start_runner(config: Config, *, run_root: Path) -> WorkerRunner:
     """Start what runs playbooks on the configured hosts, below the existing directory `run_root`."""
-    return WorkerRunner(inventory.render(config), content=paths.content(), run_root=run_root)
+    return WorkerRunner(
+        lambda connection: inventory.render(config, connection=connection),
+        hosts=tuple(config.hosts),
+        content=paths.content(),
+        run_root=run_root,
+        rung=config.ansible.rung,
+    )
 
 
 class WorkerRunner:
     """
     A worker process (see `worker`) that runs the playbooks; started anew when it dies.
 
-    Create it before gRPC is imported. `inventory` is the text of a YAML inventory.
+    Create it before gRPC is imported. `render` returns the text of a YAML inventory of `hosts` whose
+    connections are of the given type; `rung` is the highest rung that may be used, or `auto`.
     """
 
-    def __init__(self, inventory: str, *, content: paths.Content, run_root: Path, rung: str = "auto") -> None:
-        self._inventory = inventory
-        self._content = content
-        self._run_root = run_root
-        self._rung = rung
+    def __init__(
+        self,
+        render: Callable[[str], str],
+        *,
+        hosts: Sequence[str],
+        content: paths.Content,
+        run_root: Path,
+        rung: str = "auto",
+    ) -> None:
+        self._start = functools.partial(_Worker, render, hosts, content, run_root, rung)
         self._lock = threading.Lock()
         self._closed = False
         self._worker = self._start()
@@ -134,19 +147,19 @@ class WorkerRunner:
                 self._worker = self._start()
             return self._worker
 
-    def _start(self) -> _Worker:
-        return _Worker(self._inventory, self._content, self._run_root, self._rung)
-
 
 class _Worker:
     """One worker process, its directories, and the calls that wait for it."""
 
-    def __init__(self, inventory: str, content: paths.Content, run_root: Path, rung: str) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="worker-", dir=run_root))
-        self._sockets = _short_directory(self._directory)
-        hosts = self._directory / "inventory.yml"
-        hosts.touch(mode=0o600)
-        hosts.write_text(inventory, encoding="utf-8")
+    def __init__(
+        self,
+        render: Callable[[str], str],
+        hosts: Sequence[str],
+        content: paths.Content,
+        run_root: Path,
+        rung: str,
+    ) -> None:
+        self._directory = _private_directory(run_root)
         self.rung = "starting"
         self.reason = ""
         self._numbers = itertools.count()
@@ -157,8 +170,9 @@ class _Worker:
         self._wire.send(
             WorkerSettings(
                 directory=str(self._directory),
-                sockets=str(self._sockets),
-                inventory=str(hosts),
+                inventory=self._write("inventory.yml", render("ansible.builtin.ssh")),
+                kept_inventory=self._write("kept.yml", render("freebsd.storage.agent")),
+                hosts=tuple(hosts),
                 playbooks=str(content.playbooks),
                 collections=str(content.collections),
                 rung=rung,
@@ -215,8 +229,13 @@ class _Worker:
             self._process.wait()
         # It ends what it started, unless it was killed itself.
         kill_marked(self._directory)
-        for directory in (self._sockets, self._directory):
-            shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _write(self, name: str, text: str) -> str:
+        path = self._directory / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
 
     def _listen(self) -> None:
         while (message := self._wire.receive()) is not None:
@@ -259,10 +278,6 @@ def _spawn(directory: Path) -> tuple[ChildProcess, Wire]:
     return process, Wire(ours)
 
 
-def _short_directory(directory: Path) -> Path:
-    """Return a private directory whose path leaves room for the names of unix sockets in it."""
-    if len(str(directory)) > SOCKET_DIRECTORY_LENGTH:
-        return Path(tempfile.mkdtemp(prefix="csi-"))
-    short = directory / "s"
-    short.mkdir(mode=0o700)
-    return short
+def _private_directory(run_root: Path) -> Path:
+    """Make a private directory, below `run_root` if the path of that leaves room for the names of sockets."""
+    return Path(tempfile.mkdtemp(prefix="worker-", dir=run_root if len(str(run_root)) <= SHORT_PATH else None))

@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from csi_driver.orchestrator.warm.ladder import Ladder
 from csi_driver.orchestrator.worker_job import Job, Outcome
 from csi_driver.orchestrator.worker_process import kill_marked
 from csi_driver.orchestrator.worker_settings import WorkerSettings
@@ -31,25 +32,24 @@ class Worker:
     """Takes jobs from the wire, a thread for each, and answers each once."""
 
     def __init__(self, wire: Wire, settings: WorkerSettings) -> None:
-        from csi_driver.orchestrator.worker_run import run_plain  # noqa: PLC0415 - slow to import
-
         self._wire = wire
-        self._settings = settings
-        self._run = run_plain
+        self._ladder = Ladder(settings, self._report)
 
     def serve(self) -> None:
         """Work until the driver's end of the wire closes."""
-        self._wire.send({"op": "rung", "rung": "plain", "reason": "the only one", "wanted": True})
         while (message := self._wire.receive()) is not None:
             job = Job.from_message(message)
-            threading.Thread(target=self._work, args=(job,), daemon=True).start()
+            threading.Thread(target=self._work, args=(job,), daemon=True, name=f"job-{job.number}").start()
+
+    def _report(self, rung: str, reason: str, wanted: bool) -> None:  # noqa: FBT001 - as the ladder calls it
+        self._wire.send({"op": "rung", "rung": rung, "reason": reason, "wanted": wanted})
 
     def _work(self, job: Job) -> None:
         def tell(outcome: Outcome) -> None:
             self._wire.send(_answer(job, outcome))
 
         try:
-            self._run(self._settings, job, tell)
+            self._ladder.run(job, tell)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an answer
             # The traceback's own text may quote the request, so only where and what kind is told.
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -79,14 +79,15 @@ def main(descriptor: int) -> None:
         return
     settings = WorkerSettings.from_message(message)
     os.environ.pop("PYTHONPATH", None)  # it served to find this package, and is no business of a run
-    (Path(settings.directory) / "ansible.cfg").touch(mode=0o600)
+    directory = Path(settings.directory)
+    (directory / "ansible.cfg").touch(mode=0o600)
+    (directory / "ssh").mkdir(mode=0o700)
     try:
         Worker(wire, settings).serve()
     finally:
         # The driver is gone, or wants us to be: nothing that still runs has anyone to answer to.
-        kill_marked(Path(settings.directory))
-        for directory in (settings.sockets, settings.directory):
-            shutil.rmtree(directory, ignore_errors=True)
+        kill_marked(directory)
+        shutil.rmtree(settings.directory, ignore_errors=True)
         os._exit(0)  # without waiting for threads, whose runs were just killed
 
 

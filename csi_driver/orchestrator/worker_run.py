@@ -19,9 +19,11 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ansible_runner.runner
 from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
+from csi_driver.orchestrator.warm.spawn import intercept
 from csi_driver.orchestrator.worker_job import Kind, Outcome
 from csi_driver.orchestrator.worker_process import kill_tree
 from csi_driver.orchestrator.worker_settings import ansible_environment
@@ -50,9 +52,12 @@ def run_plain(settings: WorkerSettings, job: Job, tell: Callable[[Outcome], None
         listener.ended(status, code)
 
 
-def play(
-    config: RunnerConfig, listener: Listener, *, stop: Callable[[], bool] | None = None
-) -> tuple[str, int | None]:
+def allow_spawning() -> None:
+    """Let `warm.spawn.spawning` decide how ansible-runner starts processes; raise `AttributeError` if it cannot."""
+    intercept(ansible_runner.runner)
+
+
+def play(config: RunnerConfig, listener: Listener, *, stop: Callable[[], bool] | None = None) -> tuple[str, int | None]:
     """
     Have ansible-runner do a run; return its status and exit code when it has ended.
 
@@ -76,7 +81,6 @@ def runner_config(
     host: str,
     directory: Path,
     variables: Mapping[str, str],
-    *arguments: str,
 ) -> RunnerConfig:
     """Return the prepared configuration of one run in `directory`."""
     temporary = directory / "tmp"
@@ -86,7 +90,6 @@ def runner_config(
         playbook=str(Path(settings.playbooks) / f"{playbook}.yml"),
         inventory=settings.inventory,
         limit=host,
-        cmdline=" ".join(arguments) or None,
         envvars=ansible_environment(settings)
         | {"ANSIBLE_LOCAL_TEMP": str(temporary), "TMPDIR": str(temporary), **variables},
         ident="run",
@@ -96,6 +99,16 @@ def runner_config(
     )
     config.prepare()
     return config
+
+
+def fork_server_environment(settings: WorkerSettings) -> dict[str, str]:
+    """Return the variables of a run that are the same for all runs: Ansible reads most when it is imported."""
+    common = Path(settings.directory) / "common"
+    common.mkdir(mode=0o700, exist_ok=True)
+    with private_directory(settings.directory) as directory:
+        environment: dict[str, str] = runner_config(settings, "info", "none", directory, {}).env
+    del environment["AWX_ISOLATED_DATA_DIR"]
+    return environment | {"ANSIBLE_LOCAL_TEMP": str(common), "TMPDIR": str(common)}
 
 
 @contextlib.contextmanager

@@ -12,10 +12,14 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Rung = Literal["standby", "forked", "plain"]
+RUNGS: tuple[Rung, ...] = ("standby", "forked", "plain")
+"""The ways in which a playbook can be run, the fastest first; see `warm.ladder`."""
 
 INHERITED = ("HOME", "USER", "LOGNAME", "PATH", "PYTHONPATH", "TZ", "SSH_AUTH_SOCK", "TMPDIR")
 
@@ -52,13 +56,16 @@ class WorkerSettings:
     """
     Where the worker finds what it runs.
 
-    `directory` is the worker's private directory (0700, in memory where the machine allows it), in
-    which every run gets its own; `sockets` is one whose path is short enough for unix sockets.
+    `directory` is the worker's private directory (0700, in memory where the machine allows it, its path
+    short enough for unix sockets below it), in which every run gets its own.
+    `kept_inventory` is the inventory with connections that can be kept. `rung` is the highest rung
+    of the ladder that may be used.
     """
 
     directory: str
-    sockets: str
     inventory: str
+    kept_inventory: str
+    hosts: tuple[str, ...]
     playbooks: str
     collections: str
     rung: str = "auto"
@@ -70,7 +77,7 @@ class WorkerSettings:
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:
         """Read what `as_message` wrote."""
-        return cls(**message)
+        return cls(**{**message, "hosts": tuple(message["hosts"])})
 
 
 def worker_environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -89,5 +96,5 @@ def ansible_environment(settings: WorkerSettings) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": settings.collections,
         "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
         "ANSIBLE_HOME": str(directory / "home"),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": settings.sockets,
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "ssh"),
     }

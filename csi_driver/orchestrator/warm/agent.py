@@ -28,6 +28,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import types
 import zipfile
 from typing import IO, Any
 
@@ -139,7 +140,8 @@ class Agent:
         self.selector.unregister(pipe)
         os.close(pipe)
         call.open.remove(pipe)
-        if not call.open and self.calls.pop(call.number, None):
+        if not call.open and call.number in self.calls:
+            del self.calls[call.number]
             _, status = os.waitpid(call.child, 0)
             code = os.waitstatus_to_exitcode(status)
             out, err = call.output.values()
@@ -184,11 +186,12 @@ class Agent:
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             place(script, out, err)
-            text = self.read_script()
-            if text is None:
+            touch()
+            code_of_script = self.read_script()
+            if code_of_script is None:
                 os._exit(0)
             sys.argv = [""]
-            exec(compile(text, "<stdin>", "exec"), {"__name__": "__main__"})  # noqa: S102 - that is its purpose
+            exec(code_of_script, {"__name__": "__main__"})  # noqa: S102 - that is its purpose
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -197,9 +200,9 @@ class Agent:
         finally:
             end_process(code)
 
-    def read_script(self) -> str | None:
+    def read_script(self) -> types.CodeType | None:
         """Wait for the script; None when there will be none."""
-        source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115, PTH123 - a descriptor, not a file
+        source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a descriptor, not a file
         line = read_line(source)
         if not line:
             if os.getppid() == 1:  # the agent was killed, and could not clean up
@@ -208,15 +211,54 @@ class Agent:
         frame = json.loads(line)
         text = read_bytes(source, frame["size"]).decode()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        script = []
-        position = 0
-        for piece in frame["pieces"]:
-            if isinstance(piece, int):
-                script.append(text[position : position + piece])
-                position += piece
-            else:
-                script.append(self.blobs[piece])
-        return "".join(script)
+        return compiled(text, frame["pieces"], self.blobs)
+
+
+def compiled(text: str, pieces: list[int | str], blobs: dict[str, str]) -> types.CodeType:
+    """
+    Compile a script that was taken apart.
+
+    To scan a payload takes longer than all the rest of it. Where it is a string by itself, its name is
+    compiled in its place, and only then exchanged for it.
+    """
+    script = []
+    position = 0
+    for piece in pieces:
+        if isinstance(piece, int):
+            script.append(text[position : position + piece])
+            position += piece
+        else:
+            script.append(piece)
+    code = compile("".join(script), "<stdin>", "exec")
+    exchanged, count = exchange(code, blobs)
+    if count == len(pieces) // 2:
+        return exchanged
+    return compile("".join(blobs.get(str(piece), str(piece)) for piece in script), "<stdin>", "exec")
+
+
+def exchange(code: types.CodeType, blobs: dict[str, str]) -> tuple[types.CodeType, int]:
+    """Exchange constants that are names of blobs for the blobs; tell how many there were."""
+    constants: list[Any] = []
+    count = 0
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            inner, more = exchange(constant, blobs)
+            constants.append(inner)
+            count += more
+        elif isinstance(constant, str) and constant in blobs:
+            constants.append(blobs[constant])
+            count += 1
+        else:
+            constants.append(constant)
+    return code.replace(co_consts=tuple(constants)), count
+
+
+def touch() -> None:
+    """Write to the pages that running Python writes to, so that they are copied before it matters."""
+    gc.unfreeze()
+    for _ in gc.get_objects():
+        pass
+    gc.freeze()
 
 
 def place(source: int, out: int, err: int) -> None:
@@ -275,7 +317,7 @@ def main() -> None:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freebsd-storage-agent-"))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115, PTH123 - a descriptor, not a file
+    source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a descriptor, not a file
     sink = os.fdopen(os.dup(1), "wb")
     # What a script prints by mistake outside of its child must not garble the frames.
     os.dup2(2, 1)

@@ -4,7 +4,7 @@ Keeps SSH channels to storage hosts open for the connection plugin `freebsd.stor
 The plugin asks over a unix socket: one JSON line `{op, argv, python, purpose, size}`, then a script of
 that size. `argv` is the SSH command line up to the remote command, so a channel is made with exactly the
 options that a plain run would use; `purpose` is the module. `op` is `run`, or `prepare`: then the channel is
-opened, if it is not yet, and told what a script for this purpose held the last time. The answer to `run`
+opened, if it is not yet, and sent the large parts of the script, but not the script. The answer to `run`
 is a JSON line `{rc, out, err}` and the two outputs, `{unreachable: why}`, or `{refused: why}` when the host was
 reached but the agent does not run there. A client that goes away cancels its call.
 """
@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from typing import IO, TYPE_CHECKING, Any
 
 from csi_driver.orchestrator.warm.channel import Answer, Channel, ChannelLost, NotSent, Script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Future
     from pathlib import Path
 
 # What is sent to a host of this name runs on this machine, without ssh.
@@ -39,9 +38,13 @@ class Broker:
         path.chmod(0o600)
         self._listener.listen(64)
         self._channels: dict[tuple[str, ...], Channel] = {}
-        self._payloads: dict[str, Mapping[str, bytes]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._serve, daemon=True, name="broker").start()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells the connection plugin where the broker is."""
+        return {"FREEBSD_STORAGE_BROKER": str(self._path)}
 
     def forget(self, host: str | None = None) -> None:
         """Retire the channels to one host (None: to all), as soon as nothing runs on them."""
@@ -71,38 +74,48 @@ class Broker:
     def _answer(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as stream, contextlib.suppress(OSError):
             request = json.loads(stream.readline() or b"{}")
+            script = Script.parse(stream.read(request.get("size", 0)))
             if request.get("op") == "prepare":
-                self._prepare(request)
+                self._channel(request)[0].prepare(script.blobs)
             elif request.get("op") == "run":
-                script = Script.parse(stream.read(request["size"]))
-                channel, number, future = self._call(request, script)
-                future.add_done_callback(lambda done: _reply(client, done))
-                # The client sends nothing more; its end is that it has its answer, or wants none.
-                stream.read()
-                if not future.done():
-                    channel.cancel(number)
+                self._run(client, stream, request, script)
 
-    def _prepare(self, request: Mapping[str, Any]) -> None:
-        blobs = self._payloads.get(request["purpose"], {})
-        self._channel(request).prepare(blobs)
+    def _run(self, client: socket.socket, stream: IO[bytes], request: Mapping[str, Any], script: Script) -> None:
+        try:
+            channel, number, future = self._call(request, script)
+        except ChannelLost as error:
+            future = Future()
+            future.set_exception(error)
+            _reply(client, future)
+            return
+        future.add_done_callback(lambda done: _reply(client, done))
+        # The client sends nothing more; its end is that it has its answer, or wants none.
+        stream.read()
+        if not future.done():
+            channel.cancel(number)
 
     def _call(self, request: Mapping[str, Any], script: Script) -> tuple[Channel, int, Future[Answer]]:
-        self._payloads[request["purpose"]] = script.blobs
+        """Start a call, if need be on a new channel; raise `ChannelLost` if that is lost at once, too."""
         while True:
-            channel = self._channel(request)
-            with contextlib.suppress(NotSent):  # it ended unnoticed, so it is replaced by a new one
+            channel, is_new = self._channel(request)
+            try:
                 return (channel, *channel.call(script))
-            self._drop(channel)
+            except NotSent as error:
+                self._drop(channel)
+                if is_new:
+                    raise channel.last_words() from error
 
-    def _channel(self, request: Mapping[str, Any]) -> Channel:
+    def _channel(self, request: Mapping[str, Any]) -> tuple[Channel, bool]:
+        """Return the channel for a request, and whether it was made just now."""
         *argv, host = request["argv"]
         key = (*argv, host, request["python"], request["purpose"])
         with self._lock:
             channel = self._channels.get(key)
-            if channel is None or channel.lost:
-                start = ["/bin/sh", "-c"] if host == THIS_MACHINE else [*argv, host]
-                channel = self._channels[key] = Channel(start, request["python"])
-            return channel
+            if channel is not None and not channel.lost:
+                return channel, False
+            start = ["/bin/sh", "-c"] if host == THIS_MACHINE else [*argv, host]
+            channel = self._channels[key] = Channel(start, request["python"])
+            return channel, True
 
     def _drop(self, channel: Channel) -> None:
         with self._lock:
@@ -120,8 +133,3 @@ def _reply(client: socket.socket, done: Future[Answer]) -> None:
     with contextlib.suppress(OSError):  # it has gone meanwhile
         client.sendall(json.dumps(header).encode() + b"\n" + output)
         client.shutdown(socket.SHUT_WR)
-
-
-def environment(path: Path) -> dict[str, str]:
-    """Return what tells the connection plugin where the broker is."""
-    return {"FREEBSD_STORAGE_BROKER": os.fspath(path)}

@@ -47,7 +47,7 @@ class ChannelLost(Exception):
 
 
 class NotSent(Exception):
-    """The channel had ended before the call was sent whole: nothing was done."""
+    """The channel ended before the call was sent whole: nothing was done."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Channel:
         self._errors.start()
         with contextlib.suppress(OSError):  # ssh has ended already, which the reader tells
             self._send_bytes(f"{len(SOURCE):8}".encode() + SOURCE)
-        threading.Thread(target=self._read_answers, daemon=True, name="channel-answers").start()
+        self._answers = threading.Thread(target=self._read_answers, daemon=True, name="channel-answers")
+        self._answers.start()
 
     @property
     def lost(self) -> bool:
@@ -103,6 +104,16 @@ class Channel:
         """Have the agent learn these before a call needs them."""
         with self._lock, contextlib.suppress(OSError):
             self._send_blobs(blobs)
+
+    def last_words(self) -> ChannelLost:
+        """Wait until the channel, which takes no calls any more, has ended, and return what ended it."""
+        self._answers.join(END_SECONDS)
+        return self._why()
+
+    def _why(self) -> ChannelLost:
+        code = self._process.poll()
+        text = self._stderr.decode(errors="replace").strip() or f"the SSH channel ended with status {code}"
+        return ChannelLost(text, agent_refused=not self._greeted and code != SSH_FAILED)
 
     def call(self, script: Script) -> tuple[int, Future[Answer]]:
         """Start a script; the future holds its answer or `ChannelLost`. Raises `NotSent`."""
@@ -186,14 +197,13 @@ class Channel:
             future.set_result((frame, output))
 
     def _end(self) -> None:
-        code = self._process.wait()
+        self._process.wait()
         self._errors.join(END_SECONDS)
         with self._lock:
             self._lost = True
             pending, self._pending = self._pending, {}
-        text = self._stderr.decode(errors="replace").strip() or f"the SSH channel ended with status {code}"
         for future in pending.values():
-            future.set_exception(ChannelLost(text, agent_refused=not self._greeted and code != SSH_FAILED))
+            future.set_exception(self._why())
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError):
                 _pipe(stream).close()

@@ -6,7 +6,7 @@ cwd, env}`, and with it the descriptors of the run: first a socket for this job 
 the child gets as 0, 1, 2 and so on. On the job's socket the server tells the child's process id when
 it has started and its exit status when it has ended, one line each. There it is also told to stop
 (`S`) and to continue (`C`) the child; when the other end is closed the run is killed. When the worker's
-end of the server's socket is closed everything is.
+end of the server's socket is closed, the server ends as soon as the last run has.
 
 Single-threaded, so that forking is safe, and no run ever takes place in the server itself: Ansible's
 singletons are still unset when a child starts. What Ansible reads from the environment when it is
@@ -16,6 +16,7 @@ imported is the same for all runs.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -33,6 +34,7 @@ from csi_driver.orchestrator.worker_process import kill_tree
 JOB_BYTES = 1 << 17
 MOST_DESCRIPTORS = 8
 DIED_OF_SIGNAL = 128
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 SIGNALS = {b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 # What every run imports anyway. None of it starts threads or reads a run's own settings.
 IMPORTED = (
@@ -59,7 +61,7 @@ IMPORTED = (
 
 
 class ForkServer:
-    """Takes jobs from `control`, one fork each, until its other end is closed."""
+    """Takes jobs from `control`, one fork each."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -74,12 +76,10 @@ class ForkServer:
         self._selector.register(self._wake, selectors.EVENT_READ, self._reap)
 
     def serve(self) -> None:
-        """Serve until the worker has gone, then kill what runs."""
-        while self._control.fileno() >= 0:
+        """Serve until there will be no more jobs, and those that there are have ended."""
+        while self._control.fileno() >= 0 or self._jobs:
             for key, _ in self._selector.select():
                 key.data()
-        for child in list(self._jobs):
-            kill_tree(child)
 
     def _take(self) -> None:
         text, descriptors, _, _ = socket.recv_fds(self._control, JOB_BYTES, MOST_DESCRIPTORS)
@@ -178,8 +178,20 @@ def run_playbook(arguments: list[str]) -> int:
     return 0
 
 
+def adopt_orphans() -> None:
+    """
+    Be the parent, and so the reaper, of what the runs leave behind.
+
+    In a container the driver itself may be process 1, which inherits orphans but does not expect any. Systems
+    without prctl(2) have an init that does.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def main(descriptor: int) -> None:
     """Serve the worker at the other end of the socket `descriptor`, once everything is imported."""
+    adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in IMPORTED:
         importlib.import_module(name)

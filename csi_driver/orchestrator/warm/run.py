@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from csi_driver.orchestrator.warm.spawn import ForkedRun, ForkServerLost, spawning
+from csi_driver.orchestrator.worker_process import kill_tree
 from csi_driver.orchestrator.worker_run import Listener, play, private_directory, runner_config
 
 if TYPE_CHECKING:
@@ -33,10 +34,18 @@ REQUEST_DESCRIPTOR, PARKED_DESCRIPTOR = 3, 4
 class WarmRun:
     """One run on the fork server; `dispatch` gives it its job."""
 
-    def __init__(self, settings: WorkerSettings, server: ForkServer, playbook: str, host: str) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        server: ForkServer,
+        playbook: str,
+        host: str,
+        variables: Mapping[str, str],
+    ) -> None:
         self.born = time.monotonic()
         self._settings = settings
         self._server = server
+        self._variables = variables
         self._playbook = playbook
         self._host = host
         self._listener = Listener()
@@ -75,8 +84,8 @@ class WarmRun:
         expiry.daemon = True
         expiry.start()
         try:
-            self._process.resume()
-            if not self._deliver(job.request):
+            if not (self._server.alive and self._process.resume() and self._deliver(job.request)):
+                self.abandon()
                 return not self._listener.release()
             self._ended.wait()
         finally:
@@ -88,6 +97,8 @@ class WarmRun:
         self._started.wait()
         if self._process is not None:
             self._process.abandon()
+            if not self._server.alive and not self.ended:
+                kill_tree(self._process.pid)
 
     def _deliver(self, request: Mapping[str, object]) -> bool:
         with self._lock:
@@ -110,6 +121,7 @@ class WarmRun:
                     self._host,
                     directory,
                     {
+                        **self._variables,
                         "FREEBSD_STORAGE_REQUEST": f"/dev/fd/{REQUEST_DESCRIPTOR}",
                         "FREEBSD_STORAGE_PARKED": f"/dev/fd/{PARKED_DESCRIPTOR}",
                     },

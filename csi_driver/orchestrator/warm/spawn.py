@@ -14,20 +14,19 @@ import os
 import socket
 import threading
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pexpect
 from pexpect.fdpexpect import fdspawn
 
-from csi_driver.orchestrator.worker_process import MARK, ChildProcess, TimeoutExpired, start_module
+from csi_driver.orchestrator.worker_process import MARK, ChildProcess, start_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import ModuleType
 
 START_SECONDS = 20.0
-END_SECONDS = 5.0
 LOST_STATUS = 255
 
 
@@ -83,18 +82,16 @@ class ForkServer:
                 raise ForkServerLost(str(error)) from error
         return ours
 
-    def close(self) -> None:
-        """End it and every run it has started."""
+    def retire(self) -> None:
+        """Take no more jobs; it ends when the last of its runs has."""
         self._control.close()
-        try:
-            self._process.wait(END_SECONDS)
-        except TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        threading.Thread(target=self._process.wait, daemon=True, name="fork-server-end").start()
 
 
 class ForkedRun(fdspawn):  # type: ignore[misc]
     """What `pexpect.spawn` would have returned, for a run that the fork server started."""
+
+    exitstatus: int | None
 
     def __init__(self, output: int, job: socket.socket, **options: Any) -> None:  # noqa: ANN401 - pexpect's own
         super().__init__(output, encoding="utf-8", codec_errors="replace", **options)
@@ -114,18 +111,20 @@ class ForkedRun(fdspawn):  # type: ignore[misc]
         """Let the run's main process use no time until `resume`."""
         self._tell(b"S")
 
-    def resume(self) -> None:
-        """Undo `stop`."""
-        self._tell(b"C")
+    def resume(self) -> bool:
+        """Undo `stop`; False if nobody is there any more who could."""
+        return self._tell(b"C")
 
     def abandon(self) -> None:
         """Have the run killed, whatever it does; its output then ends."""
         with contextlib.suppress(OSError):  # it has ended, or the fork server has
             self._connection.shutdown(socket.SHUT_WR)
 
-    def _tell(self, word: bytes) -> None:
-        with contextlib.suppress(OSError):  # likewise
-            self._connection.send(word)
+    def _tell(self, word: bytes) -> bool:
+        try:
+            return self._connection.send(word) == len(word)
+        except OSError:  # likewise
+            return False
 
     def close(self) -> None:
         """Close the ends of this process; a run that still lives is killed by that."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from csi_driver.orchestrator import paths
+from csi_driver.orchestrator.warm.broker import THIS_MACHINE
 
 HOST = "here"
 LOST = "lost"
@@ -33,6 +34,7 @@ def main():
             "privilege": {"type": "str", "default": "none"},
             "resources": {"type": "list", "elements": "dict", "default": []},
             "secrets": {"type": "dict", "no_log": True, "default": {}},
+            "kinds": {"type": "list", "elements": "str", "default": []},
             "lock_timeout": {"type": "int", "default": 0},
             "time_limit": {"type": "int", "default": 0},
         },
@@ -69,8 +71,18 @@ def overlay(directory: Path) -> paths.Content:
     return paths.Content(playbooks=ours.playbooks, collections=directory / "collections")
 
 
-def inventory() -> str:
-    """Return an inventory with this machine, and one that nobody answers for."""
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    lost = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_python_interpreter": sys.executable}
+def inventory(connection: str) -> str:
+    """Return an inventory with this machine (by the broker, where there is one), and one that nobody answers for."""
+    kept = connection == "freebsd.storage.agent"
+    here = {
+        "ansible_connection": connection if kept else "local",
+        "ansible_host": THIS_MACHINE,
+        "ansible_python_interpreter": sys.executable,
+    }
+    lost = {
+        "ansible_connection": connection,
+        "ansible_host": "127.0.0.1",
+        "ansible_port": 1,
+        "ansible_python_interpreter": sys.executable,
+    }
     return yaml.safe_dump({"storage_hosts": {"hosts": {HOST: here, LOST: lost}}})

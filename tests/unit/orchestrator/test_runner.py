@@ -1,8 +1,9 @@
-"""The runner's promises on the bottom rung, through real runs of a throw-away module on this machine."""
+"""The runner's promises on every rung, through real runs of a throw-away module on this machine."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from csi_driver.orchestrator import paths
 from csi_driver.orchestrator.runner import HostUnreachable, RunDied, WorkerRunner
 from csi_driver.orchestrator.worker_process import MARK
 from tests.unit.orchestrator.collection import HOST, LOST, inventory, overlay
@@ -25,17 +27,25 @@ TEMPLATES = (
 
 
 @pytest.fixture(scope="module")
-def run_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("run")
+def run_root() -> Iterator[Path]:
+    """A directory with a path short enough for unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="run-") as directory:
+        yield Path(directory)
 
 
-@pytest.fixture(scope="module")
-def runner(run_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerRunner]:
-    runner = WorkerRunner(
-        inventory(), content=overlay(tmp_path_factory.mktemp("content")), run_root=run_root, rung="plain"
-    )
+@pytest.fixture(scope="module", params=["standby", "forked", "plain"])
+def runner(
+    request: pytest.FixtureRequest, run_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkerRunner]:
+    runner = start(overlay(tmp_path_factory.mktemp("content")), run_root, request.param)
+    assert runner.run("info", HOST, {}, time_limit=60)["results"] == []
+    assert runner.rung == request.param
     yield runner
     runner.close()
+
+
+def start(content: paths.Content, run_root: Path, rung: str) -> WorkerRunner:
+    return WorkerRunner(inventory, hosts=[HOST], content=content, run_root=run_root, rung=rung)
 
 
 def environments() -> dict[int, bytes]:
@@ -99,7 +109,7 @@ def test_a_run_past_its_time_limit_is_killed_with_all_it_started(runner: WorkerR
     with pytest.raises(RunDied, match="time limit"):
         runner.run("apply", HOST, {"owner": "sleeps", "settings_dir": str(pid)}, time_limit=6)
     assert time.monotonic() - begun < 15
-    wait_until(lambda: not Path("/proc", pid.read_text()).exists())
+    wait_until(lambda: not lives(pid.read_text()))
 
 
 def test_no_secret_shows_in_any_process_or_file(runner: WorkerRunner, run_root: Path, tmp_path: Path) -> None:
@@ -127,30 +137,40 @@ def test_runs_on_different_hosts_do_not_wait_for_each_other(runner: WorkerRunner
 
 def test_run_directories_are_private_and_removed(runner: WorkerRunner, run_root: Path) -> None:
     """Nothing of an ended run is left, and nobody else may look in meanwhile."""
-    runner.run("apply", HOST, {}, time_limit=60)
     (worker,) = run_root.glob("worker-*")
     assert worker.stat().st_mode & 0o777 == 0o700
-    wait_until(lambda: not list(worker.glob("run-*")))
+    for _ in range(3):
+        runner.run("apply", HOST, {}, time_limit=60)
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in worker.glob("run-*"))
+    # On the top rung two runs of each playbook may wait for jobs.
+    wait_until(lambda: len(list(worker.glob("run-*"))) <= (4 if runner.rung == "standby" else 0))
 
 
-def test_a_worker_that_was_killed_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rung", ["standby", "plain"])
+def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, rung: str) -> None:
     """Its calls died; the next one works, and nothing of the old worker is left."""
-    root = tmp_path / "run"
-    root.mkdir()
-    runner = WorkerRunner(inventory(), content=overlay(tmp_path / "content"), run_root=root, rung="plain")
     pid = tmp_path / "pid"
-    with ThreadPoolExecutor(1) as pool:
+    with tempfile.TemporaryDirectory(prefix="run-") as root, ThreadPoolExecutor(1) as pool:
+        runner = start(overlay(tmp_path / "content"), Path(root), rung)
         future = pool.submit(runner.run, "apply", HOST, {"owner": "sleeps", "settings_dir": str(pid)}, time_limit=50)
         wait_until(pid.exists)
         os.kill(runner.pid, 9)
         assert isinstance(future.exception(), RunDied)
-    assert runner.run("apply", HOST, {}, time_limit=60)["results"] == []
-    assert not Path("/proc", pid.read_text()).exists()
-    runner.close()
-    assert list(root.iterdir()) == []
-    assert marked(root) == []
-    with pytest.raises(RunDied, match="shutting down"):
-        runner.run("apply", HOST, {}, time_limit=60)
+        assert runner.run("apply", HOST, {}, time_limit=60)["results"] == []
+        assert not lives(pid.read_text())
+        runner.close()
+        assert list(Path(root).iterdir()) == []
+        assert marked(Path(root)) == []
+        with pytest.raises(RunDied, match="shutting down"):
+            runner.run("apply", HOST, {}, time_limit=60)
+
+
+def lives(pid: str) -> bool:
+    """Whether the process still runs; a zombie does not."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def wait_until(condition: object, seconds: float = 20.0) -> None:

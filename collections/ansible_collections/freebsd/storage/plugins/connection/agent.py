@@ -6,16 +6,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import socket
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ssh
 from ansible.utils.display import Display
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCUMENTATION = ssh.DOCUMENTATION.replace("name: ssh", "name: agent").replace(
     "connect via SSH client binary", "connect via SSH client binary, with a Python interpreter kept alive"
@@ -25,9 +29,6 @@ BROKER = "FREEBSD_STORAGE_BROKER"
 INTERPRETER = re.compile(r"(/[\w.+/-]*python[\w.]*)( && sleep 0)?")
 # ssh takes the first word for an option: no shared master for the agent's own connection.
 OWN_CONNECTION = ["-o", "ControlMaster=no", "-o", "ControlPath=none"]
-# What stands in for a module while a connection is only made ready.
-NOTHING = b"# nothing\n"
-
 Output = tuple[int, bytes, bytes]
 
 display = Display()
@@ -42,28 +43,38 @@ class Connection(ssh.Connection):  # type: ignore[misc]
 
     transport = "freebsd.storage.agent"
     purpose = ""
+    _rehearsing = False
 
-    def prepare(self, python: str) -> None:
-        """Have the broker connect to the host in the background, if it has not yet."""
-        if BROKER in os.environ and self.purpose:
-            self.exec_command(shlex.join(["/bin/sh", "-c", python]), in_data=NOTHING, sudoable=False)
+    @contextlib.contextmanager
+    def rehearsal(self, purpose: str) -> Iterator[None]:
+        """
+        Run nothing on the host in this context: every command has done nothing, with success.
+
+        The broker hears of it, and connects to the host, if it has not yet, in the background.
+        """
+        self.purpose, self._rehearsing = purpose, True
+        try:
+            yield
+        finally:
+            self._rehearsing = False
 
     def _run(self, cmd: list[Any], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True) -> Output:  # noqa: FBT001, FBT002 - the signature of the ssh plugin
-        answer = by_agent(cmd, in_data, self.purpose) if in_data and self.purpose else None
-        if answer is not None or in_data == NOTHING:
-            return answer or (0, b"", b"")
-        output: Output = super()._run(cmd, in_data, sudoable=sudoable, checkrc=checkrc)
+        operation = "prepare" if self._rehearsing else "run"
+        answer = by_agent(operation, cmd, in_data, self.purpose) if in_data and self.purpose else None
+        if self._rehearsing:
+            return 0, b"{}", b""
+        output: Output = answer or super()._run(cmd, in_data, sudoable=sudoable, checkrc=checkrc)
         return output
 
 
-def by_agent(cmd: list[Any], in_data: bytes, purpose: str) -> Output | None:
-    """Run the module over the broker; None where it is not to be used, or cannot."""
+def by_agent(operation: str, cmd: list[Any], in_data: bytes, purpose: str) -> Output | None:
+    """Have the broker run the module, or prepare for it; None where there is no answer from it."""
     *argv, command = (word.decode() if isinstance(word, bytes) else word for word in cmd)
     python = interpreter(command)
     if python is None or BROKER not in os.environ or not argv[0].endswith("ssh"):
         return None
     request = {
-        "op": "prepare" if in_data == NOTHING else "run",
+        "op": operation,
         "argv": [argv[0], *OWN_CONNECTION, *argv[1:]],
         "python": python,
         "purpose": purpose,
@@ -79,7 +90,7 @@ def by_agent(cmd: list[Any], in_data: bytes, purpose: str) -> Output | None:
     with broker, broker.makefile("rwb") as stream:
         stream.write(json.dumps(request).encode() + b"\n" + in_data)
         stream.flush()
-        return None if in_data == NOTHING else answer_of(stream)
+        return answer_of(stream) if operation == "run" else None
 
 
 def interpreter(command: str) -> str | None:

@@ -40,11 +40,9 @@ def read_request() -> dict[str, Any]:
 
 
 def say_waiting() -> None:
-    """Tell whoever started this run, where it wants to know, that only the request is missing now."""
-    listener = os.environ.get(PARKED)
-    if listener:
-        with _opened(listener, "wb") as stream:
-            stream.write(b"\n")
+    """Tell whoever started this run that only the request is missing now."""
+    with _opened(os.environ[PARKED], "wb") as stream:
+        stream.write(b"\n")
 
 
 def _opened(path: str, mode: str) -> IO[bytes]:
@@ -63,18 +61,21 @@ class RequestAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result without its echo of the input."""
         super().run(tmp, task_vars)
-        self._make_ready(task_vars or {})
-        say_waiting()
-        result: dict[str, Any] = self._execute_module(
-            module_name=self.MODULE,
-            module_args={**self._task.args, **read_request()},
-            task_vars=task_vars,
-        )
+        if PARKED in os.environ:
+            self._rehearse(task_vars)
+            say_waiting()
+        result = self._run_module({**self._task.args, **read_request()}, task_vars)
         result.pop("invocation", None)
         return result
 
-    def _make_ready(self, task_vars: dict[str, Any]) -> None:
-        """Let a connection that can be kept be made while the request is still to come."""
-        if hasattr(self._connection, "prepare"):
-            self._connection.purpose = self.MODULE
-            self._connection.prepare(str(task_vars.get("ansible_python_interpreter", "")))
+    def _run_module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        result: dict[str, Any] = self._execute_module(
+            module_name=self.MODULE, module_args=arguments, task_vars=task_vars
+        )
+        return result
+
+    def _rehearse(self, task_vars: dict[str, Any] | None) -> None:
+        """While the request is still to come, do all that is done for a module but to run it on the host."""
+        if hasattr(self._connection, "rehearsal"):
+            with self._connection.rehearsal(self.MODULE):
+                self._run_module(self._task.args, task_vars)
