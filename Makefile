@@ -7,7 +7,7 @@ RELEASE = 14.3
 SSH = auto
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity playbooks deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain playbooks deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          one volume from creation to deletion on a simulated FreeBSD host'
@@ -15,6 +15,7 @@ help:
 	@echo 'make lint          ruff, mypy, import-linter, ansible-lint'
 	@echo 'make unit          the unit tests'
 	@echo 'make sanity        csi-sanity: mount and block, one socket and split sockets'
+	@echo 'make sanity-plain  the same with stock ansible-runner, slower'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make deploy-check  the Kubernetes manifests, offline'
 	@echo 'make packaging     the driver from the installed wheel, outside the tree'
@@ -39,6 +40,9 @@ unit: environment
 
 sanity: environment
 	@$(PY) -m tests.ci sanity
+
+sanity-plain: environment
+	@$(PY) -m tests.ci sanity-plain
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks

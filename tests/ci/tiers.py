@@ -50,6 +50,7 @@ TIERS = {
         _pytest("e2e"),
         _module("sanity-quick", "tests.sanity", "--quick"),
         _module("sanity", "tests.sanity"),
+        _module("sanity-plain", "tests.sanity", "--rung", "plain"),
         _module("demo", "tests.demo"),
         _module("bench-quick", "tests.bench.quick"),
     )

@@ -1,7 +1,8 @@
 """
 Run csi-sanity over combinations of access type and sockets, each on a host of its own.
 
-    python -m tests.sanity [--quick] [--access mount|block] [--sockets one|split] [--focus REGEX]
+    python -m tests.sanity [--quick] [--access mount|block] [--sockets one|split]
+                           [--rung auto|standby|forked|plain] [--focus REGEX]
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main() -> int:
         tally.skip("sanity", str(error))
         return tally.close()
     for access, sockets in itertools.product(arguments.access, arguments.sockets):
-        _run(binary, access, sockets, arguments.focus, tally)
+        _run(binary, access, sockets, arguments, tally)
     return tally.close()
 
 
@@ -50,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one combination: mount, one socket")
     parser.add_argument("--access", action="append", choices=("mount", "block"))
     parser.add_argument("--sockets", action="append", choices=("one", "split"))
+    parser.add_argument("--rung", default="auto", help="the fastest way in which playbooks may be run")
     parser.add_argument("--focus", help="run only the specs whose name matches")
     arguments = parser.parse_args()
     quick = arguments.quick
@@ -58,13 +60,14 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _run(binary: Path, access: str, sockets: str, focus: str | None, tally: Tally) -> None:
-    combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}"
+def _run(binary: Path, access: str, sockets: str, arguments: argparse.Namespace, tally: Tally) -> None:
+    combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, rung {arguments.rung}"
     print(f"== csi-sanity: {combination}", flush=True)
     began = time.monotonic()
-    with Stack(split=sockets == "split", settings={"node": _node_settings()}) as stack:
+    settings = {"node": _node_settings(), "ansible": {"rung": arguments.rung}}
+    with Stack(split=sockets == "split", settings=settings) as stack:
         report = stack.directory / "report.json"
-        argv = _argv(binary, stack, access, report, focus)
+        argv = _argv(binary, stack, access, report, arguments.focus)
         result = subprocess.run(argv, check=False, timeout=TIMEOUT, capture_output=True, text=True)
         if not report.exists():
             tally.check(f"sanity: {combination}", f"csi-sanity wrote no report: {result.stdout}{result.stderr}")
