@@ -7,6 +7,7 @@ must not fork. It ends, with everything it started, when the driver's end of the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -42,11 +43,15 @@ class Worker:
             threading.Thread(target=self._work, args=(job,), daemon=True, name=f"job-{job.number}").start()
 
     def _report(self, rung: str, reason: str, wanted: bool) -> None:  # noqa: FBT001 - as the ladder calls it
-        self._wire.send({"op": "rung", "rung": rung, "reason": reason, "wanted": wanted})
+        self._send({"op": "rung", "rung": rung, "reason": reason, "wanted": wanted})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the driver has gone, and with it the reason for us
+            self._wire.send(message)
 
     def _work(self, job: Job) -> None:
         def tell(outcome: Outcome) -> None:
-            self._wire.send(_answer(job, outcome))
+            self._send(_answer(job, outcome))
 
         try:
             self._ladder.run(job, tell)

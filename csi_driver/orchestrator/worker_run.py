@@ -143,6 +143,11 @@ class Listener:
             told, self._tell = self._tell is None, None
         return not told
 
+    @property
+    def last_words(self) -> str:
+        """The last lines of what was printed; once there is a job they may hold its secrets."""
+        return " / ".join(self._lines)
+
     def __call__(self, event: Mapping[str, Any]) -> bool:
         """Hear one event; the answer False keeps ansible-runner from writing it to a file."""
         self.pid = self.pid or event.get("pid")
@@ -162,8 +167,8 @@ class Listener:
         if self._job is not None and self._job.expired:
             self._once("died", f"{self._job.playbook} on {self._job.host} exceeded its time limit and was killed")
         else:
-            said = " / ".join(self._lines)
-            self._once("died", f"the run ended without a result (status {status}, exit code {code}): {said}")
+            why = f"the run ended without a result (status {status}, exit code {code}): {self.last_words}"
+            self._once("died", why)
 
     def _result(self, result: Mapping[str, Any]) -> None:
         kept = {key: value for key, value in result.items() if not key.startswith("_ansible")}

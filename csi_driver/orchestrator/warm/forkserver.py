@@ -9,8 +9,8 @@ it has started and its exit status when it has ended, one line each. There it is
 end of the server's socket is closed, the server ends as soon as the last run has.
 
 Single-threaded, so that forking is safe, and no run ever takes place in the server itself: Ansible's
-singletons are still unset when a child starts. What Ansible reads from the environment when it is
-imported is the same for all runs.
+singletons are still unset when a child starts (but see `warmup`). What Ansible reads from the environment
+when it is imported is the same for all runs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import tempfile
 import threading
 from typing import Any, NoReturn
 
+from csi_driver.orchestrator.warm.warmup import load
 from csi_driver.orchestrator.worker_process import kill_tree
 
 JOB_BYTES = 1 << 17
@@ -36,28 +37,6 @@ MOST_DESCRIPTORS = 8
 DIED_OF_SIGNAL = 128
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 SIGNALS = {b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
-# What every run imports anyway. None of it starts threads or reads a run's own settings.
-IMPORTED = (
-    "ansible.cli.playbook",
-    "ansible.executor.module_common",
-    "ansible.executor.playbook_executor",
-    "ansible.executor.process.worker",
-    "ansible.executor.task_executor",
-    "ansible.executor.task_queue_manager",
-    "ansible.inventory.manager",
-    "ansible.plugins.cache.memory",
-    "ansible.plugins.callback.default",
-    "ansible.plugins.connection.local",
-    "ansible.plugins.connection.ssh",
-    "ansible.plugins.inventory.yaml",
-    "ansible.plugins.shell.sh",
-    "ansible.plugins.strategy.linear",
-    "ansible.plugins.vars.host_group_vars",
-    "ansible.template",
-    "ansible.utils.collection_loader",
-    "ansible.vars.manager",
-    "multiprocessing.managers",
-)
 
 
 class ForkServer:
@@ -193,8 +172,7 @@ def main(descriptor: int) -> None:
     """Serve the worker at the other end of the socket `descriptor`, once everything is imported."""
     adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in IMPORTED:
-        importlib.import_module(name)
+    load()
     gc.collect()
     gc.freeze()
     control = socket.socket(fileno=descriptor)

@@ -177,7 +177,7 @@ class Ladder:
             run = WarmRun(settings, server, playbook, THIS_MACHINE, self._kept)
             if self._top == "standby" and not run.park(PARK_SECONDS):
                 run.abandon()
-                raise TrialFailed(f"{playbook} did not come to where it waits for a request")
+                raise TrialFailed(f"{playbook} did not come to where it waits for a request: {run.last_words}")
             outcome = _outcome(run, playbook)
             if outcome.kind != "result":
                 raise TrialFailed(f"{playbook} on this machine over {connection}: {outcome.text}")

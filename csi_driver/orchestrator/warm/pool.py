@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OLDEST_SECONDS = 300.0
 # How long a host without jobs keeps its runs, and a playbook whose runs did not suffice one more.
 USED_SECONDS = 600.0
-SHORT_SECONDS = 60.0
+SHORT_SECONDS = 20.0
 MOST_RUNS = 16
 PARK_SECONDS = 20.0
 
@@ -35,6 +35,17 @@ class _Spot:
     runs: list[WarmRun] = field(default_factory=list)
     used: float = 0.0
     missed: float = float("-inf")
+    starting: bool = False
+    awaited: bool = False
+
+    def first(self, now: float) -> WarmRun | None:
+        """Take out the first run that is fit for use."""
+        while self.runs:
+            run = self.runs.pop(0)
+            if not run.ended and now - run.born < OLDEST_SECONDS:
+                return run
+            run.abandon()
+        return None
 
     def wanted(self, now: float) -> int:
         if now - self.used > USED_SECONDS:
@@ -47,7 +58,7 @@ class Pool:
 
     def __init__(self, start: Callable[[str, str], WarmRun]) -> None:
         self._start = start
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._spots: dict[Place, _Spot] = defaultdict(_Spot)
 
     def expect(self, playbook: str, host: str) -> None:
@@ -56,29 +67,44 @@ class Pool:
             self._spots[playbook, host].used = time.monotonic()
 
     def take(self, playbook: str, host: str) -> WarmRun | None:
-        """Return a parked run, which is then the caller's, or None."""
+        """
+        Return a parked run, which is then the caller's, or None.
+
+        One that is just about to be parked is waited for: it is there sooner than another would be.
+        """
         now = time.monotonic()
         with self._lock:
             spot = self._spots[playbook, host]
             spot.used = now
-            while spot.runs:
-                run = spot.runs.pop(0)
-                if not run.ended and now - run.born < OLDEST_SECONDS:
-                    return run
-                run.abandon()
+            if run := spot.first(now):
+                return run
             spot.missed = now
-        return None
+            if not spot.starting or spot.awaited:
+                return None
+            spot.awaited = True
+            self._lock.wait_for(lambda: not spot.starting, PARK_SECONDS)
+            spot.awaited = False
+            return spot.first(time.monotonic())
 
     def tend(self) -> bool:
         """Drop what is old and start what is missing; False if a run could not be parked."""
         self._drop()
         while (place := self._short()) is not None:
-            run = self._start(*place)
-            if not run.park(PARK_SECONDS):
+            spot = self._spots[place]
+            spot.starting = True
+            parked = False
+            try:
+                run = self._start(*place)
+                parked = run.park(PARK_SECONDS)
+            finally:
+                with self._lock:
+                    spot.starting = False
+                    if parked:
+                        spot.runs.append(run)
+                    self._lock.notify_all()
+            if not parked:
                 run.abandon()
                 return False
-            with self._lock:
-                self._spots[place].runs.append(run)
         return True
 
     def clear(self) -> None:

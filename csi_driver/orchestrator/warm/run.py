@@ -54,8 +54,15 @@ class WarmRun:
         self._process: ForkedRun | None = None
         self._started = threading.Event()
         self._ended = threading.Event()
-        self._lock = threading.Lock()  # guards the request's pipe against being closed twice
+        # Each guards one of our two descriptors against being closed while it is in use.
+        self._lock = threading.Lock()
+        self._parking = threading.Lock()
         threading.Thread(target=self._play, daemon=True, name=f"run-{playbook}-{host}").start()
+
+    @property
+    def last_words(self) -> str:
+        """The last lines of what it printed."""
+        return self._listener.last_words
 
     @property
     def ended(self) -> bool:
@@ -64,8 +71,11 @@ class WarmRun:
 
     def park(self, seconds: float) -> bool:
         """Wait until the run waits for its request, and stop it there; False if it never will."""
-        if not select.select([self._parked], [], [], seconds)[0] or not os.read(self._parked, 1):
-            return False
+        with self._parking:
+            if self._parked < 0 or not select.select([self._parked], [], [], seconds)[0]:
+                return False
+            if not os.read(self._parked, 1):
+                return False
         if self._process is not None:
             self._process.stop()
         return True
@@ -161,7 +171,9 @@ class WarmRun:
 
     def _close(self) -> None:
         self._close_far_ends()
-        os.close(self._parked)
+        with self._parking:
+            os.close(self._parked)
+            self._parked = -1
         with self._lock:
             if self._request >= 0:
                 os.close(self._request)
