@@ -127,6 +127,7 @@ def become_run(job: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.chdir(job["cwd"])
         os.environ.clear()
         os.environ.update(job["env"])
+        gc.disable()  # a run is short, and looking for garbage would copy the server's pages
         tempfile.tempdir = None  # what it was found to be in the server is not where this run may write
         status = run_playbook(job["argv"])
     finally:
