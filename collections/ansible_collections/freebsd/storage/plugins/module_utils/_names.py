@@ -26,6 +26,7 @@ OWNER = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 UUID = re.compile(r"[0-9a-f]{32}")
 TOKEN = UUID
 INITIATOR = re.compile(r"(iqn|eui|naa)\.[a-z0-9.:-]{1,219}")
+NODE = re.compile(r"([^@]+@)[^#]+#[0-9a-f]{8}$")
 PORTAL_GROUP = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PARENT = re.compile(r"[A-Za-z][A-Za-z0-9_. :-]*(/[A-Za-z0-9][A-Za-z0-9_. :-]*)*")
 PARENT_LIMIT = 160  # leaves room for leaf, trash and snapshot names below ZFS's 255
@@ -69,11 +70,12 @@ def publication_property(node: str) -> str:
 
 def node_name(node: str) -> str:
     """
-    Return the part of a node id that says which node it is: what stands before an `@`.
+    Return what says which node it is: of an id `<name>@<addresses>#<checksum>` the part up to the `@`.
 
-    Behind it are addresses, which a node may change while a volume is exported to it.
+    The addresses may change while a volume is exported to the node. Any other text names itself.
     """
-    return node.partition("@")[0]
+    known = NODE.match(node)
+    return known[1] if known else node
 
 
 def target_prefix(owner: str) -> str:

@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     `strange_ports` and `strange_luns` what the kernel holds for others. `makers` has the
     publications that are new in the running round, with the item that makes each. `freed` and
     `unsettled` name the datasets and volumes from which something is taken away at the end of the
-    round: whatever needs them gone has to wait for the next one.
+    round: whatever needs them gone has to wait for the next one. `unreadable` as in `Inventory`.
     """
 
     owner: str
@@ -53,6 +53,7 @@ class Facts(NamedTuple):
     makers: Mapping[tuple[str, str], int] = {}
     freed: frozenset[str] = frozenset()
     unsettled: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = {}
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -166,6 +167,7 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         datasets=inventory.datasets,
         drift=inventory.drift,
         available_bytes=inventory.available_bytes,
+        unreadable=inventory.unreadable,
         exports=sum(counts),
         exported=sum(map(bool, counts)),
     )

@@ -53,8 +53,8 @@ options:
         single_node_reader_only, single_node_single_writer, single_node_multi_writer, multi_node_reader_only,
         multi_node_single_writer and multi_node_multi_writer; C(readonly); C(protocol), iscsi; C(portal_group), a
         portal-group that exists in C(ctl.conf), V(csi) by default; C(node_limit), how many volumes of this host may be
-        published to the node at once, V(0) by default for any number. Of a C(node) with an C(@), what stands before it
-        says which node it is, and what stands behind may change.
+        published to the node at once, V(0) by default for any number. Of a C(node) like
+        C(name@addresses#checksum) the name says which node it is; the rest may change.
       - Kind C(publication), absent. C(volume), the uuid; C(node), or none for every node. Done only when the kernel
         shows neither port nor session any more.
     type: list

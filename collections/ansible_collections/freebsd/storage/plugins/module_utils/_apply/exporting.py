@@ -66,14 +66,20 @@ class Exporting:
         )
 
     def failed(self, error: HostError) -> list[Job]:
-        """Fail every publication; return the commands that withdraw the new records."""
+        """
+        Fail every publication; return the commands that withdraw the new records.
+
+        What was to end is marked, for it may have ended: it must not come back with the next change.
+        """
         withdrawals: list[Job] = []
         for number, step in self._publish:
             if number not in self._errors:
                 self._errors[number] = error
                 withdrawals += [_drop(number, step.volume.dataset, step.record)] if step.new else []
-        for number, _step in self._unpublish:
+        for number, ended in self._unpublish:
             self._errors[number] = error
+            if ended.dataset is not None:
+                withdrawals += [_leave(number, ended.dataset, record) for record in ended.records]
         return withdrawals
 
     def judge(self, settled: Settled) -> tuple[list[Job], list[Job]]:
@@ -94,7 +100,9 @@ class Exporting:
             for target, why in settled.left_out.items()
         ]
         vanished = [
-            Drift("vanished_target", target, "it is in ctl.conf no more, or ctld could not keep it")
+            Drift(
+                "vanished_target", _names.masked_target(target), "it is in ctl.conf no more, or ctld could not keep it"
+            )
             for target in settled.vanished
         ]
         return refused + vanished
@@ -133,8 +141,7 @@ class Exporting:
     def _end(self, number: int, dataset: str, record: Record, lingering: Mapping[str, str], *, whole: bool) -> Job:
         """Return the command that drops a record, or marks it: it is never to be exported again."""
         if whole or self._target(record) in lingering:
-            marked = record._replace(leaving=True).to_json()
-            return Job((), api.set_properties(dataset, {record.property_name: marked}))
+            return _leave(number, dataset, record)
         return _drop(number, dataset, record)
 
     def _target(self, record: Record) -> str:
@@ -149,6 +156,11 @@ class Exporting:
 
 def _drop(number: int, dataset: str, record: Record) -> Job:
     return Job((number,), api.inherit(dataset, record.property_name))
+
+
+def _leave(number: int, dataset: str, record: Record) -> Job:
+    marked = record._replace(leaving=True).to_json()
+    return Job((number,), api.set_properties(dataset, {record.property_name: marked}))
 
 
 def _publish_error(step: Publish, target: str, settled: Settled) -> Optional[HostError]:

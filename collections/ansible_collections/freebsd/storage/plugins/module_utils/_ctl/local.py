@@ -72,6 +72,10 @@ class LocalCtl:
         unmet, lingering = pending.judge(before)
         mended = frozenset(unmet) - wanted.additions
         after = before
+        if pending.gone and not (swapped or unmet or lingering):
+            # Gone from the file already, so nothing else would look for sessions that live on.
+            after = self._look(before, pending)
+            _unmet, lingering = pending.judge(after)
         if swapped or unmet or lingering:
             after = self._settle(pending, before, self._patience.limit)
             unmet, lingering = pending.judge(after)

@@ -16,6 +16,7 @@ from typing import NamedTuple, Optional
 from .. import _names
 from .._state import Chooser, Facts, NextRound, Plan, Publish, Unpublish
 from .._zfs.model import Record, Volume
+from .._zfs.plan import check_readable
 from ..errors import HostError
 from .model import Export, Kernel
 
@@ -44,6 +45,7 @@ class PublicationUnwanted(NamedTuple):
 
 def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: int) -> Plan:
     """Export the volume to the node, unless it already is; the same wish gives the same target."""
+    check_readable(facts, want.uuid)
     volume = facts.volumes.get(want.uuid)
     if volume is None:
         raise HostError("not_found", f"there is no volume {want.uuid} below {facts.parent}", option="volume")

@@ -43,7 +43,7 @@ class Settled(NamedTuple):
     kernel did not show them. `unconfirmed` were there before and are not shown. `lingering` should
     be gone and are not. `left_out` were there before, and are kept out because ctld refuses them.
     `mended` were exports already and had to be brought back. `vanished` are targets of others that
-    were shown before and are not any more. `problem`: why the whole could not be done, if so.
+    were shown before and are not any more.
     """
 
     refused: Mapping[str, str]

@@ -96,7 +96,12 @@ class Record(NamedTuple):
 
 
 class Volume(NamedTuple):
-    """A zvol that is ours. `maker`: the item of the running batch that is to make it, if any."""
+    """
+    A zvol that is ours.
+
+    `unreadable` tells of publications whose records cannot be read: to whom it is exported is then
+    not known. `maker`: the item of the running batch that is to make it, if any.
+    """
 
     dataset: str
     uuid: str
@@ -108,6 +113,7 @@ class Volume(NamedTuple):
     parameters: Parameters
     digest: str
     records: tuple[Record, ...] = ()
+    unreadable: tuple[str, ...] = ()
     maker: Optional[int] = None
 
     def record_of(self, node: str) -> Optional[Record]:
@@ -135,7 +141,12 @@ class Drift(NamedTuple):
 
 
 class Inventory(NamedTuple):
-    """What one read of the parent dataset shows."""
+    """
+    What one read of the parent dataset shows.
+
+    `unreadable` has the datasets that are ours by their mark, by uuid, though they cannot be read:
+    they are there, and must not be taken for gone.
+    """
 
     parent: str
     parent_guid: str
@@ -143,6 +154,7 @@ class Inventory(NamedTuple):
     datasets: frozenset[str]
     drift: tuple[Drift, ...]
     available_bytes: int
+    unreadable: Mapping[str, str] = {}
 
 
 def compact_json(data: Mapping[str, object]) -> str:

@@ -12,7 +12,7 @@ in the C locale.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Optional, Union
 
 from .. import _names
@@ -61,14 +61,17 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     if parent not in found:
         raise HostError("degraded", f"zfs get did not show {parent}; nothing is known of its volumes")
     guid = _text_of(found[parent], "guid")
-    judged, drift = _judged(found, parent, _names.owner_value(owner, guid))
+    value = _names.owner_value(owner, guid)
+    judged, drift = _judged(found, parent, value)
     unique, twins = _unique(judged)
+    known = {volume.uuid for volume in unique}
     return Inventory(
         parent=parent,
         parent_guid=guid,
         volumes=unique,
         datasets=frozenset(found),
         drift=(*drift, *twins),
+        unreadable={uuid: name for name, uuid in _uuids(found, value) if uuid not in known},
         available_bytes=_number_of(found[parent], "available"),
     )
 
@@ -103,7 +106,15 @@ def _judge(name: str, props: Properties, owner_value: str) -> tuple[Optional[Vol
     except ValueError as error:
         return None, (Drift("unreadable_volume", name, f"its properties cannot be read: {error}"),)
     records, odd = _records(name, props)
-    return volume._replace(records=records), odd
+    return volume._replace(records=records, unreadable=tuple(each.msg for each in odd)), odd
+
+
+def _uuids(found: Mapping[str, Properties], owner_value: str) -> Iterator[tuple[str, str]]:
+    """The datasets that carry the owner's mark and a uuid, whatever else can be read of them."""
+    for name, props in found.items():
+        uuid = props.get(f"{_names.PREFIX}uuid")
+        if uuid is not None and uuid.source == "local" and _claim(name, props, owner_value) == owner_value:
+            yield name, uuid.value
 
 
 def _claim(name: str, props: Properties, owner_value: str) -> Union[str, Drift, None]:
@@ -251,4 +262,5 @@ def failure(done: Completed) -> Optional[HostError]:
     for pattern, code, remedy in _FAILURES:
         if re.search(pattern, said):
             return HostError(code, f"{said}; {remedy}" if remedy else said)
-    return HostError("internal", f"{' '.join(done.argv[:2])}: {said}")
+    # Nobody knows what it did before it said so, or was killed.
+    return HostError("uncertain", f"{' '.join(done.argv[:2])}: {said}")

@@ -58,6 +58,7 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
 
     Where the kernel was looked at and holds the device without a record, that is ended first.
     """
+    check_readable(facts, uuid)
     volume = facts.volumes.get(uuid)
     if volume is None:
         return Plan(facts, (), None)
@@ -77,6 +78,23 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     # Nothing is recorded, yet the kernel holds the device: end that first.
     end = Unpublish(uuid, volume.dataset, (), tuple(sorted(held)), last=True)
     return Plan(facts.without_volume(volume), (end, destroy), volume)
+
+
+def check_readable(facts: Facts, uuid: str) -> None:
+    """Raise `HostError` if the volume is there but what is recorded of it cannot be read."""
+    volume = facts.volumes.get(uuid)
+    if uuid in facts.unreadable:
+        raise _unreadable(facts.unreadable[uuid], "its properties")
+    if volume is not None and volume.unreadable:
+        raise _unreadable(volume.dataset, f"a record of its publications ({'; '.join(volume.unreadable)})")
+
+
+def _unreadable(dataset: str, what: str) -> HostError:
+    return HostError(
+        "degraded",
+        f"{dataset}: {what} cannot be read, so it was left alone: "
+        "use the version of the driver that wrote it, or mend its org.freebsd.storage properties",
+    )
 
 
 def size_of(want: VolumeWanted) -> int:

@@ -443,7 +443,7 @@ def test_a_node_is_known_by_its_name_whatever_its_addresses(host: Host) -> None:
         RELOAD,
         *look(uuids=()),
         Call("ctladm islist -x", sessions_text()),
-        dropping(record("node1")),
+        dropping(record("node1@192.0.2.21#00000000")),
     )
     assert reply.outcomes[0].as_dict() == {"key": "end", "changed": True, "publication": None}
     assert host.conf.read_text() == ADMIN
@@ -519,10 +519,10 @@ def test_unknown_words_of_ctld_count_unless_the_file_in_use_has_them_too(host: H
 
 def test_a_record_that_cannot_be_read_is_reported_and_the_others_are_exported(host: Host) -> None:
     other = record("node9", TOKENS[3])
-    bad = f"tank/csi/pvc-1\t{other.property_name}\t{{}}\tlocal\n"
+    bad = f"tank/csi/pvc-2\t{other.property_name}\t{{}}\tlocal\n"
     reply = host.apply(
         [publish()],
-        *host.reads(volume_text() + bad, *EMPTY),
+        *host.reads(volume_text() + volume_text("pvc-2", UUIDS[1]) + bad, *EMPTY),
         setting(record()),
         host.test(),
         RELOAD,
@@ -530,6 +530,55 @@ def test_a_record_that_cannot_be_read_is_reported_and_the_others_are_exported(ho
     )
     assert reply.outcomes[0].error is None
     assert [each.kind for each in reply.drift] == ["unreadable_record"]
+
+
+def test_a_volume_of_which_a_record_cannot_be_read_is_neither_destroyed_nor_published(host: Host) -> None:
+    bad = f"tank/csi/pvc-1\t{record('node9').property_name}\t{{}}\tlocal\n"
+    delete = {"key": "delete", "kind": "volume", "state": "absent", "uuid": UUIDS[0]}
+    reply = host.apply([delete, publish()], *host.reads(volume_text() + bad, *EMPTY))
+    assert [error_of(reply, number).code for number in (0, 1)] == ["degraded", "degraded"]
+    assert "cannot be read" in error_of(reply).msg
+
+
+def test_a_volume_of_another_schema_is_not_taken_for_gone(host: Host) -> None:
+    newer = volume_text().replace("schema\t1\t", "schema\t2\t")
+    delete = {"key": "delete", "kind": "volume", "state": "absent", "uuid": UUIDS[0]}
+    reply = host.apply([delete, publish()], *host.reads(newer, *EMPTY))
+    assert [error_of(reply, number).code for number in (0, 1)] == ["degraded", "degraded"]
+
+
+def test_a_retried_unpublication_looks_for_sessions_that_live_on(host: Host) -> None:
+    leaving = record(leaving=True)
+    host.conf.write_text(ADMIN)
+    reply = host.apply(
+        [unpublish()],
+        *host.reads(volume_text(records=[leaving]), *EMPTY),
+        Call("ctladm portlist -x", ports_text()),
+        Call("ctladm devlist -x", luns_text()),
+        Call("ctladm islist -x", sessions_text(TARGET)),
+        RELOAD,
+        Call("ctladm portlist -x", ports_text()),
+        Call("ctladm devlist -x", luns_text()),
+        Call("ctladm islist -x", sessions_text(TARGET)),
+        setting(leaving),
+        patience=Patience(limit=0),
+    )
+    assert error_of(reply).code == "degraded"
+
+
+def test_a_removal_whose_end_could_not_be_seen_is_marked_and_never_comes_back(host: Host) -> None:
+    zfs = published(host, record())
+    reply = host.apply(
+        [unpublish()],
+        *host.reads(zfs, *SHOWN),
+        host.test(),
+        RELOAD,
+        *look(uuids=()),
+        Call("ctladm islist -x", err="ctladm: error opening /dev/cam/ctl: Permission denied\n", rc=1),
+        setting(record(leaving=True)),
+    )
+    assert reply.outcomes[0].error is not None
+    assert host.conf.read_text() == ADMIN
 
 
 def test_a_record_that_cannot_be_written_is_an_error_of_its_item_alone(host: Host) -> None:

@@ -54,8 +54,8 @@ def failure(err: str, rc: int = 1, argv: tuple[str, ...] = ("zfs", "create", "x"
         ("could not find any snapshots to destroy; check snapshot names.", "not_found"),
         ("cannot create 'X': pool I/O is currently suspended", "degraded"),
         ("cannot create 'X': pool is read-only", "degraded"),
-        ("something nobody has seen", "internal"),
-        ("", "internal"),
+        ("something nobody has seen", "uncertain"),
+        ("", "uncertain"),
     ],
 )
 def test_what_zfs_says_becomes_a_code(text: str, code: str) -> None:
