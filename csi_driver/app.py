@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from csi_driver.config import Config, Environment
     from csi_driver.node.service import NodeService
 
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = 140.0  # what a run that has begun may take; less than the pod is given to end
 MEMORY_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108 - a private directory is made below it
 
 

@@ -25,7 +25,8 @@ DEFAULT_PATH = Path("/etc/csi-driver/config.yml")
 
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _CLUSTER = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-_RESERVED_OWNER = "ansible"
+# People's own playbooks, and the marker of the portal group in ctl.conf.
+_RESERVED_OWNERS = frozenset({"ansible", "portal-group"})
 _DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9][A-Za-z0-9_.:-]*)+")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PORTAL_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
@@ -58,8 +59,8 @@ def _matching(pattern: re.Pattern[str], remedy: str) -> AfterValidator:
 
 
 def _check_cluster(value: str) -> str:
-    if value == _RESERVED_OWNER:
-        message = f"{value!r} is reserved for people's own playbooks; choose another name"
+    if value in _RESERVED_OWNERS:
+        message = f"{value!r} is reserved; choose another name"
         raise ValueError(message)
     return value
 

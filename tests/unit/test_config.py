@@ -78,7 +78,7 @@ def test_portals_are_addresses_with_ports(portal: str) -> None:
     assert parse(document(portals=[portal])).hosts["nas1"].portals == (portal,)
 
 
-@pytest.mark.parametrize("cluster", ["", "Demo", "a" * 33, "-a", "a_b", "ansible", "a.b", 7])
+@pytest.mark.parametrize("cluster", ["", "Demo", "a" * 33, "-a", "a_b", "ansible", "portal-group", "a.b", 7])
 def test_a_cluster_name_is_short_and_plain_and_not_the_one_of_people(cluster: object) -> None:
     """It becomes a part of names everywhere."""
     assert problems(document() | {"cluster": cluster}).startswith("cluster: ")
