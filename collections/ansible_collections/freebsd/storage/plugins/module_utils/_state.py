@@ -32,6 +32,7 @@ class Facts(NamedTuple):
     publications that are new in the running round, with the item that makes each. `freed` and
     `unsettled` name the datasets and volumes from which something is taken away at the end of the
     round: whatever needs them gone has to wait for the next one. `unreadable` as in `Inventory`.
+    `grown` names the volumes whose size this round changes or checks.
     """
 
     owner: str
@@ -53,6 +54,7 @@ class Facts(NamedTuple):
     makers: Mapping[tuple[str, str], int] = {}
     freed: frozenset[str] = frozenset()
     unsettled: frozenset[str] = frozenset()
+    grown: frozenset[str] = frozenset()
     unreadable: Mapping[str, str] = {}
 
     def volume_named(self, name: str) -> Optional[Volume]:
@@ -87,7 +89,7 @@ class Facts(NamedTuple):
 
     def settled(self) -> Facts:
         """Return the facts as they are once the round has ended well."""
-        return self._replace(freed=frozenset(), unsettled=frozenset(), makers={})
+        return self._replace(freed=frozenset(), unsettled=frozenset(), grown=frozenset(), makers={})
 
 
 class CreateVolume(NamedTuple):
@@ -100,6 +102,14 @@ class DestroyVolume(NamedTuple):
     """Destroy the volume."""
 
     volume: Volume
+
+
+class GrowVolume(NamedTuple):
+    """Give the volume the size it has here, if it `grows`, and see that the kernel shows it, if it is `exported`."""
+
+    volume: Volume
+    grows: bool
+    exported: bool
 
 
 class Publish(NamedTuple):
@@ -121,7 +131,7 @@ class Unpublish(NamedTuple):
     last: bool
 
 
-Step = Union[CreateVolume, DestroyVolume, Publish, Unpublish]
+Step = Union[CreateVolume, DestroyVolume, GrowVolume, Publish, Unpublish]
 
 
 class Plan(NamedTuple):
@@ -202,3 +212,14 @@ def _count(records: tuple[Record, ...]) -> int:
 def owner_value(facts: Facts) -> str:
     """Return the value of the owner property of everything that is ours."""
     return _names.owner_value(facts.owner, facts.parent_guid)
+
+
+def known_kernel(facts: Facts) -> Kernel:
+    """Return the look at the kernel; raise `HostError` where there is none, or it is of no use."""
+    if facts.kernel_problem is not None:
+        raise facts.kernel_problem
+    if facts.kernel is None:
+        raise HostError("internal", "the kernel's tables were not read")
+    if facts.kernel.daemon.ucl:
+        raise HostError("unsupported", "ctld runs with -u: the UCL grammar is not supported yet")
+    return facts.kernel

@@ -110,6 +110,10 @@ def delete(uuid: str) -> dict[str, Any]:
     return {"key": uuid, "kind": "volume", "state": "absent", "uuid": uuid}
 
 
+def grow(uuid: str, required_bytes: int, *, key: str = "grow", **options: Any) -> dict[str, Any]:
+    return {"key": key, "kind": "volume", "uuid": uuid, "required_bytes": required_bytes, **options}
+
+
 def publish(uuid: str, node: str = "n1", **options: Any) -> dict[str, Any]:
     initiator = f"iqn.1994-09.org.freebsd.csi:demo:{node}"
     return {"key": uuid, "kind": "publication", "volume": uuid, "node": node, "initiator": initiator, **options}

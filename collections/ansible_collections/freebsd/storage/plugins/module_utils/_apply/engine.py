@@ -23,6 +23,7 @@ from .._ctl.seam import CtlHost
 from .._read import read_facts
 from .._state import Chooser, Facts, NextRound, Plan
 from .._zfs import plan as zfs_plan
+from .._zfs.grow import VolumeGrown, plan_grow
 from .._zfs.model import Drift
 from .._zfs.plan import VolumeWanted
 from ..command import Commands
@@ -31,6 +32,8 @@ from . import outcome
 from .outcome import Outcome
 from .round import Planned, Round
 from .spec import Item, VolumeUnwanted
+
+_NEED_KERNEL = (PublicationWanted, PublicationUnwanted, VolumeGrown)
 
 
 class Request(NamedTuple):
@@ -126,7 +129,7 @@ class Engine:
         return held
 
     def _read(self, items: Sequence[Item]) -> Facts:
-        exporting = self._look or any(isinstance(item.wish, (PublicationWanted, PublicationUnwanted)) for item in items)
+        exporting = self._look or any(isinstance(item.wish, _NEED_KERNEL) for item in items)
         return read_facts(
             self._commands,
             self._ctl if exporting else None,
@@ -174,6 +177,8 @@ def _plan(facts: Facts, item: Item, choose: Chooser) -> Plan:
     wish = item.wish
     if isinstance(wish, VolumeWanted):
         return zfs_plan.plan_present(facts, wish, choose, item.number)
+    if isinstance(wish, VolumeGrown):
+        return plan_grow(facts, wish)
     if isinstance(wish, VolumeUnwanted):
         return zfs_plan.plan_absent(facts, wish.uuid)
     if isinstance(wish, PublicationWanted):

@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .. import _names
+from .._ctl import check
 from .._ctl import plan as ctl_plan
 from .._ctl.model import Kernel
 from .._ctl.seam import Settled, Wanted
-from .._state import Facts, Publish, Step, Unpublish
+from .._state import Facts, GrowVolume, Publish, Step, Unpublish
 from .._zfs import api
 from .._zfs.model import Drift, Record
 from ..errors import HostError
@@ -38,6 +39,7 @@ class Exporting:
         self._errors = errors
         self._publish = [(number, step) for number, step in steps if isinstance(step, Publish)]
         self._unpublish = [(number, step) for number, step in steps if isinstance(step, Unpublish)]
+        self._grow = [(number, step) for number, step in steps if isinstance(step, GrowVolume) and step.exported]
         self.changed: set[int] = set()
 
     @property
@@ -63,7 +65,12 @@ class Exporting:
             ),
             gone_luns=frozenset(self._lun(step.uuid) for step in ended if step.last)
             - {export.lun for export in exports},
+            sizes=self._sizes(),
         )
+
+    def _sizes(self) -> dict[str, int]:
+        good = [step.volume for number, step in self._grow if number not in self._errors]
+        return {self._lun(volume.uuid): volume.size_bytes for volume in good}
 
     def failed(self, error: HostError) -> list[Job]:
         """
@@ -80,6 +87,8 @@ class Exporting:
             self._errors[number] = error
             if ended.dataset is not None:
                 withdrawals += [_leave(number, ended.dataset, record) for record in ended.records]
+        for number, _grow in self._grow:
+            self._errors.setdefault(number, error)
         return withdrawals
 
     def judge(self, settled: Settled) -> tuple[list[Job], list[Job]]:
@@ -88,10 +97,21 @@ class Exporting:
         for number, step in self._publish:
             if number not in self._errors:
                 withdrawals += self._judge_publish(number, step, settled)
+        self._judge_grow(settled)
         ends: list[Job] = []
         for number, ended in self._unpublish:
             ends += self._judge_unpublish(number, ended, settled)
         return withdrawals, ends
+
+    def _judge_grow(self, settled: Settled) -> None:
+        were_small = check.small(self._sizes(), self.kernel)
+        for number, step in self._grow:
+            lun = self._lun(step.volume.uuid)
+            if lun in settled.small and number not in self._errors:
+                what = f"volume {step.volume.uuid} has {step.volume.size_bytes} bytes, which its nodes cannot see yet"
+                self._errors[number] = HostError("degraded", f"{what}: {settled.small[lun]}; try again")
+            elif lun in were_small:
+                self.changed.add(number)
 
     def drift(self, settled: Settled) -> list[Drift]:
         """Return what was noticed beside the items."""

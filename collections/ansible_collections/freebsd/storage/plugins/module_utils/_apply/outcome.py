@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .. import _nouns
+from .. import _names, _nouns
 from .._ctl import check
 from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
-from .._state import Publish, Unpublish
+from .._state import GrowVolume, Publish, Step, Unpublish
 from .._zfs import plan as zfs_plan
+from .._zfs.grow import VolumeGrown
 from .._zfs.model import Record, Volume
 from .._zfs.plan import VolumeWanted
 from ..errors import HostError
@@ -55,16 +56,21 @@ def predicted(each: Planned, owner: str) -> Outcome:
     """Return what would become of an item."""
     return Outcome(
         each.item,
-        changed=any(not isinstance(step, Publish) or _is_due(each, step, owner) for step in each.plan.steps),
+        changed=any(_is_due(each, step, owner) for step in each.plan.steps),
         noun=_after(each, owner, each.plan.volume, predicted=True),
         before=_before(each, owner),
     )
 
 
-def _is_due(each: Planned, step: Publish, owner: str) -> bool:
-    """Return whether a publication is new, or recorded and not what the kernel shows."""
+def _is_due(each: Planned, step: Step, owner: str) -> bool:
+    """Return whether a step has anything to do: what is recorded may not be what the kernel shows."""
     kernel = each.plan.facts.kernel
-    if step.new or kernel is None:
+    if kernel is None:
+        return True
+    if isinstance(step, GrowVolume):
+        sizes = {_names.lun_of(owner, step.volume.uuid): step.volume.size_bytes}
+        return step.grows or bool(check.small(sizes, kernel))
+    if not isinstance(step, Publish) or step.new:
         return True
     made_here = each.plan.depends is not None
     return not made_here and bool(check.unmet([export_of(owner, step.volume, step.record)], kernel))
@@ -86,6 +92,8 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
     """Return the volume as it was planned or, if it is new, read back; or raise the item's error."""
     planned, wish = each.plan.volume, each.item.wish
     error = doing.errors.get(each.item.number)
+    if error is None and planned is not None and isinstance(wish, VolumeGrown):
+        return doing.made.get(planned.dataset, planned)
     if planned is None or planned.maker is None or not isinstance(wish, VolumeWanted):
         if error is not None:
             raise error
@@ -103,7 +111,7 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
 
 def _after(each: Planned, owner: str, volume: Optional[Volume], *, predicted: bool = False) -> Noun:
     wish = each.item.wish
-    if isinstance(wish, VolumeWanted) and volume is not None:
+    if isinstance(wish, (VolumeWanted, VolumeGrown)) and volume is not None:
         return _nouns.volume_noun(owner, volume, predicted=predicted and volume.maker is not None)
     if isinstance(wish, PublicationWanted) and volume is not None and each.plan.record is not None:
         new = any(isinstance(step, Publish) and step.new for step in each.plan.steps)

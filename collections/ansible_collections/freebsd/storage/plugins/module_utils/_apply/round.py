@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from .._ctl.seam import CtlHost
-from .._state import CreateVolume, DestroyVolume, Facts, Plan, Publish, Step, Unpublish, owner_value
+from .._state import CreateVolume, DestroyVolume, Facts, GrowVolume, Plan, Publish, Step, Unpublish, owner_value
 from .._zfs import api, parse
 from .._zfs.model import Drift, Volume
 from ..command import Commands
@@ -30,6 +30,10 @@ class Planned(NamedTuple):
     item: Item
     plan: Plan
     before: Optional[Volume]
+
+
+def _is_exported(step: Step) -> bool:
+    return isinstance(step, (Publish, Unpublish)) or (isinstance(step, GrowVolume) and step.exported)
 
 
 class Round:
@@ -55,7 +59,7 @@ class Round:
         `held` has the items whose dataset is in use by somebody unknown.
         """
         self._write()
-        if any(isinstance(step, (Publish, Unpublish)) for _number, step in self._steps()):
+        if any(_is_exported(step) for _number, step in self._steps()):
             self._export()
         self._destroy()
         self._read_back()
@@ -65,12 +69,15 @@ class Round:
         return [(each.item.number, step) for each in self._planned for step in each.plan.steps]
 
     def _write(self) -> None:
-        """Make what is new in ZFS: volumes, and the records of new publications."""
+        """Make what is new in ZFS: volumes, their sizes, and the records of new publications."""
         creates: list[Job] = []
+        grows: list[Job] = []
         records: dict[str, tuple[list[int], dict[str, str]]] = {}
         for number, step in self._steps():
             if isinstance(step, CreateVolume):
                 creates.append(Job((number,), api.create(step.volume, owner_value(self._facts))))
+            elif isinstance(step, GrowVolume) and step.grows:
+                grows.append(Job((number,), api.grow(step.volume)))
             elif isinstance(step, Publish) and step.new:
                 items, values = records.setdefault(step.volume.dataset, ([], {}))
                 items.append(number)
@@ -78,8 +85,16 @@ class Round:
         writes = [
             Job(tuple(items), api.set_properties(dataset, values)) for dataset, (items, values) in records.items()
         ]
-        good = self._run([*creates, *writes])
-        self.changed.update(number for job in creates for number in job.items if number in good)
+        good = self._run([*creates, *grows, *writes])
+        self.changed.update(number for job in [*creates, *grows] for number in job.items if number in good)
+        self._out_of_range(grows)
+
+    def _out_of_range(self, grows: Sequence[Job]) -> None:
+        """A volume that finds no room to grow exists all the same: it is the size that was wrong."""
+        for number in (number for job in grows for number in job.items):
+            error = self.errors.get(number)
+            if error is not None and error.code == "out_of_space":
+                self.errors[number] = HostError("out_of_range", error.msg, option="required_bytes")
 
     def _export(self) -> None:
         """Bring ctl.conf and the kernel into line with the records, then drop those that have ended."""
@@ -113,11 +128,11 @@ class Round:
                 self.held.update(job.items)
 
     def _read_back(self) -> None:
-        """Read the new volumes; a name that was taken in the meantime is judged like any other."""
+        """Read what is new or has grown; a name that was taken in the meantime is judged like any other."""
         datasets = [
             step.volume.dataset
             for number, step in self._steps()
-            if isinstance(step, CreateVolume) and self._may_exist(number)
+            if isinstance(step, (CreateVolume, GrowVolume)) and self._may_exist(number)
         ]
         if datasets:
             done = self._commands.run(api.show(sorted(datasets)))

@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .. import _names
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._zfs.grow import VolumeGrown
 from .._zfs.model import Parameters
 from .._zfs.plan import VolumeWanted
 from ..errors import HostError
@@ -66,6 +67,11 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "properties": {"type": "dict", "default": {}},
         "attributes": {"type": "dict", "default": {}},
     },
+    ("volume", "grown"): {
+        "uuid": {"type": "str", "required": True},
+        "required_bytes": {"type": "int", "default": 0},
+        "limit_bytes": {"type": "int", "default": 0},
+    },
     ("volume", "absent"): {"uuid": {"type": "str", "required": True}},
     ("publication", "present"): {
         "volume": {"type": "str", "required": True},
@@ -90,7 +96,7 @@ class VolumeUnwanted(NamedTuple):
     uuid: str
 
 
-Wish = Union[VolumeWanted, VolumeUnwanted, PublicationWanted, PublicationUnwanted]
+Wish = Union[VolumeWanted, VolumeGrown, VolumeUnwanted, PublicationWanted, PublicationUnwanted]
 
 
 class Item(NamedTuple):
@@ -119,7 +125,7 @@ def _item(index: int, resource: dict[str, Any]) -> Item:
 
 
 def _wish(resource: dict[str, Any]) -> Wish:
-    form = (resource.get("kind"), resource.get("state", "present"))
+    form = _form(resource)
     spec = next((spec for known, spec in _SPECS.items() if known == form), None)
     if spec is None:
         kinds = ", ".join(sorted({kind for kind, _state in _SPECS}))
@@ -130,13 +136,15 @@ def _wish(resource: dict[str, Any]) -> Wish:
     return _MAKERS[form](checked.validated_parameters)
 
 
+def _form(resource: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return which spec holds. A volume that is named by its uuid exists, and is only to be large enough."""
+    form = (resource.get("kind"), resource.get("state", "present"))
+    by_uuid = form == ("volume", "present") and resource.get("uuid") is not None
+    return ("volume", "grown") if by_uuid else form
+
+
 def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
-    for option in ("required_bytes", "limit_bytes"):
-        if options[option] < 0:
-            raise _invalid(option, f"{options[option]} is negative")
-    required, limit = options["required_bytes"], options["limit_bytes"]
-    if 0 < limit < required:
-        raise _invalid("limit_bytes", f"{limit} is less than required_bytes {required}")
+    required, limit = _sizes(options)
     if options["volblocksize"] not in _VOLBLOCKSIZES:
         raise _invalid("volblocksize", f"{options['volblocksize']} is not a power of 2 from 512 to 16777216")
     if options["volblocksize"] < options["blocksize"]:
@@ -152,6 +160,10 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
     if size > _names.VALUE_LIMIT:
         raise _invalid("attributes", f"with properties they take {size} bytes, ZFS keeps {_names.VALUE_LIMIT}")
     return VolumeWanted(_name(options["name"]), required, limit, parameters)
+
+
+def _volume_grown(options: Mapping[str, Any]) -> VolumeGrown:
+    return VolumeGrown(options["uuid"], *_sizes(options))
 
 
 def _volume_unwanted(options: Mapping[str, Any]) -> VolumeUnwanted:
@@ -182,10 +194,21 @@ def _publication_unwanted(options: Mapping[str, Any]) -> PublicationUnwanted:
 
 _MAKERS: Mapping[tuple[Any, Any], Callable[[Mapping[str, Any]], Wish]] = {
     ("volume", "present"): _volume_wanted,
+    ("volume", "grown"): _volume_grown,
     ("volume", "absent"): _volume_unwanted,
     ("publication", "present"): _publication_wanted,
     ("publication", "absent"): _publication_unwanted,
 }
+
+
+def _sizes(options: Mapping[str, Any]) -> tuple[int, int]:
+    for option in ("required_bytes", "limit_bytes"):
+        if options[option] < 0:
+            raise _invalid(option, f"{options[option]} is negative")
+    required, limit = options["required_bytes"], options["limit_bytes"]
+    if 0 < limit < required:
+        raise _invalid("limit_bytes", f"{limit} is less than required_bytes {required}")
+    return required, limit
 
 
 def _name(name: str) -> str:

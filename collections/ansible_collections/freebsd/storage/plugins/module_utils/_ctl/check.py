@@ -31,6 +31,16 @@ def lingering(targets: AbstractSet[str], luns: AbstractSet[str], kernel: Kernel)
     }
 
 
+def small(sizes: Mapping[str, int], kernel: Kernel) -> dict[str, str]:
+    """Return the LUNs that are shown with fewer bytes than they have to have."""
+    shown = {lun.name: lun.size_blocks * lun.blocksize for lun in kernel.luns}
+    return {
+        name: f"the kernel shows {shown[name]} bytes"
+        for name, size in sizes.items()
+        if name in shown and shown[name] < size
+    }
+
+
 def vanished(before: Kernel, after: Kernel, prefix: str) -> tuple[str, ...]:
     """Return the targets of others that were there before and are there no more."""
     left = _targets(after)

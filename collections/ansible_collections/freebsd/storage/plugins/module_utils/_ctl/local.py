@@ -69,28 +69,29 @@ class LocalCtl:
         self._reloads, self._complaint = 0, ""
         choice, swapped = self._install(before.daemon.config, wanted)
         pending = _pending(wanted, choice)
-        unmet, lingering = pending.judge(before)
-        mended = frozenset(unmet) - wanted.additions
+        verdict = pending.judge(before)
+        mended = frozenset(verdict.unmet) - wanted.additions
         after = before
-        if pending.gone and not (swapped or unmet or lingering):
+        if pending.gone and not (swapped or any(verdict)):
             # Gone from the file already, so nothing else would look for sessions that live on.
             after = self._look(before, pending)
-            _unmet, lingering = pending.judge(after)
-        if swapped or unmet or lingering:
+            verdict = pending.judge(after)
+        if swapped or any(verdict):
             after = self._settle(pending, before, self._patience.limit)
-            unmet, lingering = pending.judge(after)
-        failed = frozenset(unmet) & wanted.additions
+            verdict = pending.judge(after)
+        failed = frozenset(verdict.unmet) & wanted.additions
         if failed:
             self._take_back(wanted, before, failed | frozenset(choice.refused))
         return Settled(
             refused=choice.refused,
-            failed={target: self._told(unmet[target]) for target in failed},
-            unconfirmed={t: self._told(why) for t, why in unmet.items() if t not in failed},
-            lingering={name: self._told(why) for name, why in lingering.items()},
+            failed={target: self._told(verdict.unmet[target]) for target in failed},
+            unconfirmed={t: self._told(why) for t, why in verdict.unmet.items() if t not in failed},
+            lingering={name: self._told(why) for name, why in verdict.lingering.items()},
             left_out=choice.left_out,
             mended=mended,
             vanished=check.vanished(before, after, _names.target_prefix(wanted.owner)),
             reloads=self._reloads,
+            small={name: self._told(why) for name, why in verdict.small.items()},
         )
 
     def _install(self, path: str, wanted: Wanted) -> tuple[Choice, bool]:
@@ -177,7 +178,7 @@ class LocalCtl:
 def _pending(wanted: Wanted, choice: Choice) -> Pending:
     out = choice.refused.keys() | choice.left_out.keys()
     confirm = [e for e in wanted.exports if e.target in wanted.confirm and e.target not in out]
-    return Pending(tuple(confirm), wanted.gone, wanted.gone_luns)
+    return Pending(tuple(confirm), wanted.gone, wanted.gone_luns, wanted.sizes)
 
 
 def _check(done: Completed) -> None:

@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import _names
-from .._state import Chooser, Facts, NextRound, Plan, Publish, Unpublish
+from .._state import Chooser, Facts, NextRound, Plan, Publish, Unpublish, known_kernel
 from .._zfs.model import Record, Volume
 from .._zfs.plan import check_readable
 from ..errors import HostError
-from .model import Export, Kernel
+from .model import Export
 
 _START = "start it: service ctld start; the role storage_host sets ctld_enable"
 
@@ -75,7 +75,7 @@ def plan_absent(facts: Facts, want: PublicationUnwanted) -> Plan:
 
     Ports of ours that lead to the volume and have no record go too: nobody can ask for them by name.
     """
-    _known(facts)
+    known_kernel(facts)
     volume = facts.volumes.get(want.uuid)
     records = volume.records if volume is not None else ()
     leaving = tuple(record for record in records if want.node is None or _is_node(record, want.node))
@@ -126,18 +126,8 @@ def strays_of(facts: Facts, uuid: str, records: tuple[Record, ...]) -> tuple[str
 
 
 def _check_running(facts: Facts) -> None:
-    if _known(facts).daemon.pid is None:
+    if known_kernel(facts).daemon.pid is None:
         raise HostError("degraded", f"ctld does not run, so nothing can be exported; {_START}")
-
-
-def _known(facts: Facts) -> Kernel:
-    if facts.kernel_problem is not None:
-        raise facts.kernel_problem
-    if facts.kernel is None:
-        raise HostError("internal", "the kernel's tables were not read")
-    if facts.kernel.daemon.ucl:
-        raise HostError("unsupported", "ctld runs with -u: the UCL grammar is not supported yet")
-    return facts.kernel
 
 
 def _record(want: PublicationWanted, token: str) -> Record:
@@ -203,7 +193,7 @@ def _is_single_writer(*modes: str) -> bool:
 
 def _check_room(facts: Facts, volume: Volume) -> None:
     """Raise `HostError` if the kernel's tables would not hold one more export (ctl(4))."""
-    kernel = _known(facts)
+    kernel = known_kernel(facts)
     if facts.strange_ports + facts.exports >= kernel.max_ports:
         raise _limit("ports", "kern.cam.ctl.max_ports", kernel.max_ports)
     lun_is_new = all(record.leaving for record in volume.records)

@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
 
     `exports` is all there is to be. Of these `additions` are new, and taken back if they fail;
     `confirm` have to be shown by the kernel. The targets in `gone` and the LUNs in `gone_luns` have
-    to be gone from it.
+    to be gone from it. `sizes` has the bytes that LUNs have to show, where they are shown at all.
     """
 
     owner: str
@@ -33,6 +33,7 @@ class Wanted(NamedTuple):
     confirm: frozenset[str]
     gone: frozenset[str]
     gone_luns: frozenset[str]
+    sizes: Mapping[str, int] = {}
 
 
 class Settled(NamedTuple):
@@ -43,7 +44,7 @@ class Settled(NamedTuple):
     kernel did not show them. `unconfirmed` were there before and are not shown. `lingering` should
     be gone and are not. `left_out` were there before, and are kept out because ctld refuses them.
     `mended` were exports already and had to be brought back. `vanished` are targets of others that
-    were shown before and are not any more.
+    were shown before and are not any more. `small` are LUNs that do not show their size.
     """
 
     refused: Mapping[str, str]
@@ -54,6 +55,7 @@ class Settled(NamedTuple):
     mended: frozenset[str]
     vanished: tuple[str, ...]
     reloads: int
+    small: Mapping[str, str] = {}
 
 
 class CtlHost(Protocol):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Callable, NamedTuple
 
 from . import check
@@ -13,18 +14,28 @@ from .model import Export, Kernel
 from .seam import Clock, Patience
 
 
+class Verdict(NamedTuple):
+    """What is missing, what lingers, and what is too small; with a reason each."""
+
+    unmet: dict[str, str]
+    lingering: dict[str, str]
+    small: dict[str, str]
+
+
 class Pending(NamedTuple):
-    """What the kernel has to show, and what it may no longer show."""
+    """What the kernel has to show, and what it may no longer show; `sizes` of LUNs in bytes."""
 
     exports: tuple[Export, ...]
     gone: frozenset[str]
     gone_luns: frozenset[str]
+    sizes: Mapping[str, int] = {}
 
-    def judge(self, kernel: Kernel) -> tuple[dict[str, str], dict[str, str]]:
-        """Return what is missing and what lingers."""
-        return (
+    def judge(self, kernel: Kernel) -> Verdict:
+        """Compare it with what the kernel shows."""
+        return Verdict(
             check.unmet(self.exports, kernel),
             check.lingering(self.gone, self.gone_luns, kernel),
+            check.small(self.sizes, kernel),
         )
 
     def count(self, kernel: Kernel) -> int:

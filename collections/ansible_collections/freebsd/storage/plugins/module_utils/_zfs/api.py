@@ -54,6 +54,11 @@ def set_properties(dataset: str, values: dict[str, str]) -> list[str]:
     return ["zfs", "set", *(f"{key}={value}" for key, value in values.items()), dataset]
 
 
+def grow(volume: Volume) -> list[str]:
+    """Give a volume its size. A reservation that matched the old one grows with it."""
+    return ["zfs", "set", f"volsize={volume.size_bytes}", volume.dataset]
+
+
 def inherit(dataset: str, name: str) -> list[str]:
     """Drop a user property of a dataset."""
     return ["zfs", "inherit", name, dataset]

@@ -11,10 +11,8 @@ from typing import NamedTuple, Optional
 from .. import _names
 from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan, Unpublish
 from ..errors import HostError
+from . import sizes
 from .model import Parameters, Volume
-
-DEFAULT_SIZE = 1 << 30
-SIZE_LIMIT = (1 << 63) - 1  # off_t: what ZFS and CTL can address
 
 
 class VolumeWanted(NamedTuple):
@@ -41,7 +39,7 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         dataset=dataset,
         uuid=choose.uuid(),
         name=want.name,
-        size_bytes=size_of(want),
+        size_bytes=sizes.size_of(want.required_bytes, want.limit_bytes, want.parameters.volblocksize),
         used_bytes=0,
         volblocksize=want.parameters.volblocksize,
         created=0,
@@ -97,33 +95,6 @@ def _unreadable(dataset: str, what: str) -> HostError:
     )
 
 
-def size_of(want: VolumeWanted) -> int:
-    """
-    Return the size the volume gets: what is required, rounded up to whole blocks.
-
-    Where only a limit is given, the default size or as much of it as fits.
-    """
-    block = want.parameters.volblocksize
-    if want.required_bytes == 0 and 0 < want.limit_bytes < DEFAULT_SIZE:
-        size = want.limit_bytes // block * block
-    else:
-        size = -(-(want.required_bytes or DEFAULT_SIZE) // block) * block
-    if size == 0 or 0 < want.limit_bytes < size:
-        raise HostError(
-            "out_of_range",
-            f"no size of whole blocks of {block} bytes lies between required_bytes "
-            f"{want.required_bytes} and limit_bytes {want.limit_bytes}",
-            option="limit_bytes",
-        )
-    if size > SIZE_LIMIT:
-        raise HostError(
-            "out_of_range",
-            f"required_bytes {want.required_bytes} is more than a volume can have ({SIZE_LIMIT})",
-            option="required_bytes",
-        )
-    return size
-
-
 def foreign_name(dataset: str, owner: str) -> HostError:
     """Return the error for a name taken by a dataset that is not ours."""
     return HostError(
@@ -137,8 +108,7 @@ def check_same(volume: Volume, want: VolumeWanted) -> None:
     """Raise `HostError` unless the volume is what someone wants who asks for its name."""
     if volume.digest != want.parameters.digest():
         raise _different(volume, want.parameters)
-    fits = want.required_bytes <= volume.size_bytes <= (want.limit_bytes or SIZE_LIMIT)
-    if not fits:
+    if not sizes.fits(volume.size_bytes, want.required_bytes, want.limit_bytes):
         raise HostError(
             "exists_differently",
             f"volume {want.name!a} exists with {volume.size_bytes} bytes, which is not between "

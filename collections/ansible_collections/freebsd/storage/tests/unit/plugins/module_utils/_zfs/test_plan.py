@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs.model import Parameters, Record
-from ansible_collections.freebsd.storage.plugins.module_utils._zfs.plan import VolumeWanted, size_of
+from ansible_collections.freebsd.storage.plugins.module_utils._zfs.sizes import grown_size, size_of
 from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
 from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes import parameters, record
 
@@ -31,7 +31,7 @@ GIB = 1 << 30
     ],
 )
 def test_sizes(required: int, limit: int, size: int) -> None:
-    assert size_of(VolumeWanted("v", required, limit, parameters())) == size
+    assert size_of(required, limit, 16384) == size
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_sizes(required: int, limit: int, size: int) -> None:
 )
 def test_sizes_that_cannot_be(required: int, limit: int, option: str) -> None:
     with pytest.raises(HostError) as caught:
-        size_of(VolumeWanted("v", required, limit, parameters()))
+        size_of(required, limit, 16384)
     assert (caught.value.code, caught.value.option) == ("out_of_range", option)
 
 
@@ -71,3 +71,18 @@ def test_parameters_of_the_wrong_type_are_refused(change: dict[str, Any]) -> Non
 
     with pytest.raises(ValueError, match=r"\w"):
         Parameters.from_json(json.dumps({**json.loads(parameters().to_json()), **change}))
+
+
+@pytest.mark.parametrize(
+    ("required", "limit", "size"),
+    [(2 * GIB, 0, 2 * GIB), (GIB + 1, 0, GIB + 16384), (1, 0, GIB), (0, GIB, GIB), (2 * GIB, 2 * GIB, 2 * GIB)],
+)
+def test_a_volume_grows_to_what_is_required_and_never_shrinks(required: int, limit: int, size: int) -> None:
+    assert grown_size(GIB, required, limit, 16384) == size
+
+
+@pytest.mark.parametrize(("required", "limit"), [(1, GIB - 1), (GIB + 1, GIB + 1), (1 << 63, 0)])
+def test_sizes_to_which_a_volume_cannot_grow(required: int, limit: int) -> None:
+    with pytest.raises(HostError) as caught:
+        grown_size(GIB, required, limit, 16384)
+    assert caught.value.code == "out_of_range"
