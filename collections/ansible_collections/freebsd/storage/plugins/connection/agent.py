@@ -38,7 +38,7 @@ class Connection(ssh.Connection):  # type: ignore[misc]
     """
     Sends modules to the agent behind the broker; everything else, and everything without one, by ssh.
 
-    `purpose` is the module that this connection is for: each has an agent of its own.
+    `purpose` is the module that this connection is for, set by its action plugin: each has an agent of its own.
     """
 
     transport = "freebsd.storage.agent"
@@ -46,13 +46,13 @@ class Connection(ssh.Connection):  # type: ignore[misc]
     _rehearsing = False
 
     @contextlib.contextmanager
-    def rehearsal(self, purpose: str) -> Iterator[None]:
+    def rehearsal(self) -> Iterator[None]:
         """
         Run nothing on the host in this context: every command has done nothing, with success.
 
         The broker hears of it, and connects to the host, if it has not yet, in the background.
         """
-        self.purpose, self._rehearsing = purpose, True
+        self._rehearsing = True
         try:
             yield
         finally:

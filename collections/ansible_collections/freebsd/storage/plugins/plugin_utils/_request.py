@@ -61,6 +61,8 @@ class RequestAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result without its echo of the input."""
         super().run(tmp, task_vars)
+        if hasattr(self._connection, "purpose"):
+            self._connection.purpose = self.MODULE
         if PARKED in os.environ:
             self._rehearse(task_vars)
             say_waiting()
@@ -77,5 +79,5 @@ class RequestAction(ActionBase):
     def _rehearse(self, task_vars: dict[str, Any] | None) -> None:
         """While the request is still to come, do all that is done for a module but to run it on the host."""
         if hasattr(self._connection, "rehearsal"):
-            with self._connection.rehearsal(self.MODULE):
+            with self._connection.rehearsal():
                 self._run_module(self._task.args, task_vars)
