@@ -2,29 +2,33 @@
 # BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Answers what is asked about a host: its volumes, page by page, and the room on it. Changes nothing."""
+"""Answers what is asked about a host: its volumes or snapshots, page by page, and its room. Changes nothing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from . import _nouns
 from ._apply.entry import check_common, release
 from ._read import read_facts, read_parent
-from ._zfs.model import Volume
+from ._state import Facts
+from ._zfs.model import Snapshot, Volume
 from .command import Commands, SystemCommands
 from .errors import HostError
 
 # A volume that is not thin reserves its metadata too, about 1/64 of its size at 16 KiB blocks.
 _RESERVED_SHARE = 64
 _GRAIN = 1 << 20
+_LISTED = {"volumes", "snapshots"}
+
+_Listed = TypeVar("_Listed", Volume, Snapshot)
 
 
 def info(options: Mapping[str, Any]) -> dict[str, object]:
     """Return the module's result; raise `HostError` where the host cannot be judged."""
-    check_common(options)
+    _check(options)
     commands = SystemCommands(time.monotonic() + options["time_limit"])
     try:
         return _info(options, commands)
@@ -37,7 +41,7 @@ def info(options: Mapping[str, Any]) -> dict[str, object]:
 def _info(options: Mapping[str, Any], commands: Commands) -> dict[str, object]:
     result: dict[str, object] = {"changed": False}
     drift: Sequence[dict[str, object]] = ()
-    if "volumes" in options["kinds"]:
+    if _LISTED & set(options["kinds"]):
         facts = read_facts(
             commands,
             None,
@@ -45,9 +49,7 @@ def _info(options: Mapping[str, Any], commands: Commands) -> dict[str, object]:
             parent=options["parent"],
             settings_dir=options["settings_dir"],
         )
-        chosen, following = page(facts.volumes, options["uuid"], options["after"], options["limit"])
-        result["volumes"] = [_nouns.volume_noun(options["owner"], volume) for volume in chosen]
-        result["next"] = following
+        result.update(_page(facts, options))
         available = facts.available_bytes
         drift = _nouns.drift_nouns(facts.drift)
     else:
@@ -58,20 +60,41 @@ def _info(options: Mapping[str, Any], commands: Commands) -> dict[str, object]:
     return result
 
 
-def page(
-    volumes: Mapping[str, Volume], uuid: Optional[str], after: Optional[str], limit: int
-) -> tuple[list[Volume], Optional[str]]:
-    """
-    Return the volumes whose uuid sorts after `after`, at most `limit` (0: all), in that order.
+def _check(options: Mapping[str, Any]) -> None:
+    check_common(options)
+    if set(options["kinds"]) >= _LISTED:
+        raise HostError("invalid", "kinds: volumes and snapshots are told page by page, so not at once", option="kinds")
 
-    The second value is the last one's uuid when there are more. With `uuid`, that volume alone.
+
+def _page(facts: Facts, options: Mapping[str, Any]) -> dict[str, object]:
+    uuid, after, limit = options["uuid"], options["after"], options["limit"]
+    if "snapshots" in options["kinds"]:
+        wanted = snapshots_of(facts.snapshots, options["volume"])
+        snapshots, following = page(wanted, uuid, after, limit)
+        return {"snapshots": [_nouns.snapshot_noun(each) for each in snapshots], "next": following}
+    volumes, following = page(facts.volumes, uuid, after, limit)
+    return {"volumes": [_nouns.volume_noun(options["owner"], each) for each in volumes], "next": following}
+
+
+def snapshots_of(snapshots: Mapping[str, Snapshot], volume: Optional[str]) -> dict[str, Snapshot]:
+    """Return the snapshots of one volume, or of all; the volume may be gone."""
+    return {uuid: each for uuid, each in snapshots.items() if volume is None or each.source == volume}
+
+
+def page(
+    known: Mapping[str, _Listed], uuid: Optional[str], after: Optional[str], limit: int
+) -> tuple[list[_Listed], Optional[str]]:
+    """
+    Return those whose uuid sorts after `after`, at most `limit` (0: all), in that order.
+
+    The second value is the last one's uuid when there are more. With `uuid`, that one alone.
     """
     if uuid is not None:
-        return [volume for volume in volumes.values() if volume.uuid == uuid], None
-    rest = sorted(known for known in volumes if after is None or known > after)
+        return [known[uuid]] if uuid in known else [], None
+    rest = sorted(each for each in known if after is None or each > after)
     chosen = rest[:limit] if limit else rest
     following = chosen[-1] if len(chosen) < len(rest) else None
-    return [volumes[known] for known in chosen], following
+    return [known[each] for each in chosen], following
 
 
 def capacity(available_bytes: int) -> dict[str, object]:

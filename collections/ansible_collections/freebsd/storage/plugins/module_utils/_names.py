@@ -25,11 +25,13 @@ VALUE_LIMIT = 8191  # ZAP_MAXVALUELEN - 1: zfsprops(7), "User Properties"
 OWNER = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 UUID = re.compile(r"[0-9a-f]{32}")
 TOKEN = UUID
+DELETED = re.compile(r"deleted-[0-9a-f]{32}")
+HIDDEN = re.compile(r"clone-[0-9a-f]{32}")
 INITIATOR = re.compile(r"(iqn|eui|naa)\.[a-z0-9.:-]{1,219}")
 NODE = re.compile(r"([^@]+@)[^#]+#[0-9a-f]{8}$")
 PORTAL_GROUP = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PARENT = re.compile(r"[A-Za-z][A-Za-z0-9_. :-]*(/[A-Za-z0-9][A-Za-z0-9_. :-]*)*")
-PARENT_LIMIT = 160  # leaves room for leaf, trash and snapshot names below ZFS's 255
+PARENT_LIMIT = 127  # leaves room for the leaves of a volume and of its snapshot, 63 each, below ZFS's 255
 
 _PLAIN_LEAF = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _SLUG_LENGTH = 40
@@ -46,6 +48,22 @@ def leaf_of(name: str) -> str:
         return name
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", name).lstrip(".-")[:_SLUG_LENGTH] or "v"
     return f"{slug}_{_digest(name)}"
+
+
+def snapshot_leaf_of(name: str) -> str:
+    """Return what stands behind the `@` of the snapshot called `name`; never that of a deleted or hidden one."""
+    reserved = DELETED.fullmatch(name) or HIDDEN.fullmatch(name)
+    return f"{name[:_SLUG_LENGTH]}_{_digest(name)}" if reserved else leaf_of(name)
+
+
+def deleted_leaf_of(uuid: str) -> str:
+    """Return the name under which a snapshot waits for its clones to go."""
+    return f"deleted-{uuid}"
+
+
+def hidden_leaf_of(uuid: str) -> str:
+    """Return the name of the snapshot that is made for the clone with this uuid, and for nothing else."""
+    return f"clone-{uuid}"
 
 
 def encoded(name: str) -> str:

@@ -2,7 +2,7 @@
 # BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The form in which volumes and publications are reported, the same in every module."""
+"""The form in which volumes, snapshots and publications are reported, the same in every module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from . import _names
-from ._zfs.model import Drift, Record, Volume
+from ._zfs.model import Drift, Record, Snapshot, Volume
 
 CHOSEN_BY_HOST = "(chosen by the host)"  # in check mode, for what is random
 
@@ -34,6 +34,18 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
             publication_noun(owner, volume.uuid, record)
             for record in sorted(volume.records, key=lambda record: record.node)
         ],
+    }
+
+
+def snapshot_noun(snapshot: Snapshot, *, predicted: bool = False) -> dict[str, object]:
+    """Return a snapshot as it is reported. There is none that is not ready."""
+    return {
+        "uuid": CHOSEN_BY_HOST if predicted else snapshot.uuid,
+        "name": snapshot.name,
+        "volume": snapshot.source,
+        "size_bytes": snapshot.size_bytes,
+        "created": snapshot.created,
+        "ready": True,
     }
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional, Protocol, Union
 
 from . import _names
 from ._ctl.model import Kernel
-from ._zfs.model import Drift, Inventory, Record, Volume
+from ._zfs.model import Drift, Inventory, Record, Snapshot, Volume
 from .errors import HostError
 
 
@@ -32,7 +32,9 @@ class Facts(NamedTuple):
     publications that are new in the running round, with the item that makes each. `freed` and
     `unsettled` name the datasets and volumes from which something is taken away at the end of the
     round: whatever needs them gone has to wait for the next one. `unreadable` as in `Inventory`.
-    `grown` names the volumes whose size this round changes or checks.
+    `grown` names the volumes whose size this round changes or checks. `snapshots` are those that
+    are listed, by uuid, and `taken` all there are, by the uuid of the volume; `fresh` names the
+    volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
     """
 
     owner: str
@@ -56,6 +58,11 @@ class Facts(NamedTuple):
     unsettled: frozenset[str] = frozenset()
     grown: frozenset[str] = frozenset()
     unreadable: Mapping[str, str] = {}
+    snapshots: Mapping[str, Snapshot] = {}
+    snapshot_names: Mapping[str, str] = {}
+    taken: Mapping[str, tuple[Snapshot, ...]] = {}
+    fresh: frozenset[str] = frozenset()
+    tapped: frozenset[str] = frozenset()
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -83,13 +90,46 @@ class Facts(NamedTuple):
             freed=self.freed | {volume.dataset},
         )
 
+    def snapshot_named(self, name: str) -> Optional[Snapshot]:
+        """Return the snapshot with this CSI name."""
+        uuid = self.snapshot_names.get(name)
+        return None if uuid is None else self.snapshots[uuid]
+
+    def with_snapshot(self, snapshot: Snapshot) -> Facts:
+        """Return the facts with the snapshot added or replaced."""
+        others = tuple(each for each in self.taken.get(snapshot.source, ()) if each.dataset != snapshot.dataset)
+        facts = self._replace(
+            taken={**self.taken, snapshot.source: (*others, snapshot)},
+            datasets=self.datasets | {snapshot.dataset},
+        )
+        if not snapshot.listed:
+            return facts
+        return facts._replace(
+            snapshots={**self.snapshots, snapshot.uuid: snapshot},
+            snapshot_names={**self.snapshot_names, snapshot.name: snapshot.uuid},
+        )
+
+    def without_snapshot(self, snapshot: Snapshot) -> Facts:
+        """
+        Return the facts without the snapshot; its dataset's name is free in the next round.
+
+        In `taken` it stays: until the end of the round the volume has it.
+        """
+        return self._replace(
+            snapshots={uuid: kept for uuid, kept in self.snapshots.items() if uuid != snapshot.uuid},
+            snapshot_names={name: uuid for name, uuid in self.snapshot_names.items() if uuid != snapshot.uuid},
+            datasets=self.datasets - {snapshot.dataset},
+            freed=self.freed | {snapshot.dataset},
+        )
+
     def with_maker(self, uuid: str, node: str, item: int) -> Facts:
         """Return the facts with the publication marked as made in this round, by this item."""
         return self._replace(makers={**self.makers, (uuid, node): item})
 
     def settled(self) -> Facts:
         """Return the facts as they are once the round has ended well."""
-        return self._replace(freed=frozenset(), unsettled=frozenset(), grown=frozenset(), makers={})
+        none: frozenset[str] = frozenset()
+        return self._replace(freed=none, unsettled=none, grown=none, fresh=none, tapped=none, makers={})
 
 
 class CreateVolume(NamedTuple):
@@ -112,6 +152,18 @@ class GrowVolume(NamedTuple):
     exported: bool
 
 
+class TakeSnapshot(NamedTuple):
+    """Take the snapshot."""
+
+    snapshot: Snapshot
+
+
+class DestroySnapshot(NamedTuple):
+    """Destroy the snapshot, or have it go with the last of its clones."""
+
+    snapshot: Snapshot
+
+
 class Publish(NamedTuple):
     """Export the volume under the record; `new` when the record is yet to be written."""
 
@@ -131,7 +183,7 @@ class Unpublish(NamedTuple):
     last: bool
 
 
-Step = Union[CreateVolume, DestroyVolume, GrowVolume, Publish, Unpublish]
+Step = Union[CreateVolume, DestroyVolume, GrowVolume, TakeSnapshot, DestroySnapshot, Publish, Unpublish]
 
 
 class Plan(NamedTuple):
@@ -146,6 +198,7 @@ class Plan(NamedTuple):
     volume: Optional[Volume]
     record: Optional[Record] = None
     depends: Optional[int] = None
+    snapshot: Optional[Snapshot] = None
 
 
 class Chooser(Protocol):
@@ -180,6 +233,9 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         unreadable=inventory.unreadable,
         exports=sum(counts),
         exported=sum(map(bool, counts)),
+        snapshots={each.uuid: each for each in inventory.snapshots if each.listed},
+        snapshot_names={each.name: each.uuid for each in inventory.snapshots if each.listed},
+        taken=_by_source(inventory.snapshots),
     )
     return facts if kernel is None else _with_kernel(facts, kernel)
 
@@ -203,6 +259,13 @@ def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
         strange_ports=len(kernel.ports) - len(ours),
         strange_luns=len(kernel.luns) - len(uuids),
     )
+
+
+def _by_source(snapshots: tuple[Snapshot, ...]) -> dict[str, tuple[Snapshot, ...]]:
+    found: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        found.setdefault(snapshot.source, []).append(snapshot)
+    return {source: tuple(each) for source, each in found.items()}
 
 
 def _count(records: tuple[Record, ...]) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: apply
-short_description: Bring a batch of volumes and publications about on a FreeBSD storage host
+short_description: Bring a batch of volumes, snapshots and publications about on a FreeBSD storage host
 version_added: 0.1.0
 description:
-  - Makes, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once, each with a result of its own.
+  - Makes, grows, snapshots, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once, each with a
+    result of its own.
   - All items share one lock, one read of ZFS and of the CAM target layer, one change of C(ctl.conf), one reload
     of C(ctld) and one verification. One bad item never fails the others.
   - What has to be remembered is kept in ZFS user properties of the volumes. The owner's block in C(ctl.conf) is made
@@ -46,8 +47,13 @@ options:
         true by default; C(blocksize), 512 or 4096, the sector size initiators see; C(properties), native ZFS
         properties among checksum, compression, copies, dedup, logbias, primarycache, redundant_metadata,
         secondarycache and sync; C(attributes), strings that are kept and handed back.
+      - Kind C(volume), present, with C(uuid) in place of C(name). C(required_bytes) and C(limit_bytes). The volume
+        grows if it is smaller; it never shrinks. While it is published, this is done only when the kernel shows the
+        size.
       - Kind C(volume), absent. C(uuid), as RV(results[].volume.uuid) has it. Refused while it is published, and while
         it has snapshots.
+      - Kind C(snapshot), present. C(name), any text of at most 128 bytes; C(volume), the uuid.
+      - Kind C(snapshot), absent. C(uuid), as RV(results[].snapshot.uuid) has it. Volumes made of it stay.
       - Kind C(publication), present. C(volume), the uuid; C(node), an id of up to 192 printable characters;
         C(initiator), the iSCSI name the node logs in with; C(mode), one of single_node_writer (default),
         single_node_reader_only, single_node_single_writer, single_node_multi_writer, multi_node_reader_only,
@@ -216,6 +222,41 @@ results:
           type: list
           elements: dict
           sample: []
+    snapshot:
+      description: The snapshot as it is now; null when it is absent.
+      returned: for kind snapshot, without an error
+      type: dict
+      contains:
+        uuid:
+          description: Its identity, chosen by the host.
+          returned: success
+          type: str
+          sample: 8f1c7f0f0d0e4b51a2a7b8a8e5a3b1c2
+        name:
+          description: Its name.
+          returned: success
+          type: str
+          sample: before the upgrade
+        volume:
+          description: The uuid of the volume it was taken of. That one may be gone.
+          returned: success
+          type: str
+          sample: 3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+        size_bytes:
+          description: The size which the volume had.
+          returned: success
+          type: int
+          sample: 10737418240
+        created:
+          description: When it was taken, in seconds since the epoch.
+          returned: success
+          type: int
+          sample: 1767225600
+        ready:
+          description: Whether volumes can be made of it.
+          returned: success
+          type: bool
+          sample: true
     publication:
       description: The publication as it is now; null when it is absent.
       returned: for kind publication, without an error

@@ -9,10 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: info
-short_description: Tell what volumes there are on a FreeBSD storage host, and how much room
+short_description: Tell what volumes and snapshots there are on a FreeBSD storage host, and how much room
 version_added: 0.1.0
 description:
-  - Returns the volumes of one owner below one dataset, with their publications, page by page.
+  - Returns the volumes of one owner below one dataset, with their publications, or the snapshots of these volumes,
+    page by page. A snapshot is told of for as long as it exists, even if its volume was destroyed.
   - Returns the room that is left.
   - Takes no lock and changes nothing.
 author:
@@ -36,22 +37,26 @@ options:
     default: /usr/local/etc/freebsd-storage
   kinds:
     description:
-      - What to tell.
+      - What to tell. V(volumes) and V(snapshots) cannot be asked for at once.
     type: list
     elements: str
-    choices: [volumes, capacity]
+    choices: [volumes, snapshots, capacity]
     default: [volumes, capacity]
   uuid:
     description:
-      - Tell of this volume only.
+      - Tell of this volume, or this snapshot, only.
+    type: str
+  volume:
+    description:
+      - Tell of the snapshots of the volume with this uuid only.
     type: str
   after:
     description:
-      - Begin with the first volume whose uuid sorts after this one.
+      - Begin with the first volume or snapshot whose uuid sorts after this one.
     type: str
   limit:
     description:
-      - Tell of at most so many volumes; V(0) means all.
+      - Tell of at most so many volumes or snapshots; V(0) means all.
     type: int
     default: 0
   privilege:
@@ -105,9 +110,15 @@ volumes:
   returned: when asked for
   type: list
   elements: dict
+snapshots:
+  description:
+    - The snapshots in the order of their uuids, as RV(freebsd.storage.apply#module:results[].snapshot) has them.
+  returned: when asked for
+  type: list
+  elements: dict
 next:
-  description: The uuid of the last volume returned when there are more; null otherwise.
-  returned: when volumes are asked for
+  description: The uuid of the last volume or snapshot returned when there are more; null otherwise.
+  returned: when volumes or snapshots are asked for
   type: str
 capacity:
   description: The room that is left.
@@ -165,10 +176,11 @@ def main() -> None:
             "kinds": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["volumes", "capacity"],
+                "choices": ["volumes", "snapshots", "capacity"],
                 "default": ["volumes", "capacity"],
             },
             "uuid": {"type": "str"},
+            "volume": {"type": "str"},
             "after": {"type": "str"},
             "limit": {"type": "int", "default": 0},
             "privilege": {"type": "str", "choices": ["none", "sudo", "doas"], "default": "none"},

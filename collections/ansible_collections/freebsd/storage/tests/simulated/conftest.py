@@ -63,6 +63,9 @@ class Host:
     def datasets(self) -> list[str]:
         return self.run("zfs", "list", "-H", "-r", "-o", "name", self.info["parent"]).split()[1:]
 
+    def snapshots(self) -> list[str]:
+        return self.run("zfs", "list", "-H", "-t", "snapshot", "-o", "name", "-r", self.info["parent"]).split()
+
     def make(self, name: str) -> str:
         noun = self.apply(volume(name)).outcomes[0].noun
         assert noun is not None
@@ -112,6 +115,14 @@ def delete(uuid: str) -> dict[str, Any]:
 
 def grow(uuid: str, required_bytes: int, *, key: str = "grow", **options: Any) -> dict[str, Any]:
     return {"key": key, "kind": "volume", "uuid": uuid, "required_bytes": required_bytes, **options}
+
+
+def snapshot(name: str, uuid: str, **options: Any) -> dict[str, Any]:
+    return {"key": name, "kind": "snapshot", "name": name, "volume": uuid, **options}
+
+
+def forget(uuid: str) -> dict[str, Any]:
+    return {"key": uuid, "kind": "snapshot", "state": "absent", "uuid": uuid}
 
 
 def publish(uuid: str, node: str = "n1", **options: Any) -> dict[str, Any]:

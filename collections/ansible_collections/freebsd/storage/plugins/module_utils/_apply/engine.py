@@ -17,23 +17,17 @@ from contextlib import ExitStack
 from typing import NamedTuple, Optional
 
 from .. import _settings
-from .._ctl import plan as ctl_plan
-from .._ctl.plan import PublicationUnwanted, PublicationWanted
 from .._ctl.seam import CtlHost
 from .._read import read_facts
-from .._state import Chooser, Facts, NextRound, Plan
-from .._zfs import plan as zfs_plan
-from .._zfs.grow import VolumeGrown, plan_grow
+from .._state import Chooser, Facts, NextRound
 from .._zfs.model import Drift
-from .._zfs.plan import VolumeWanted
 from ..command import Commands
 from ..errors import HostError
 from . import outcome
 from .outcome import Outcome
+from .planning import NEED_KERNEL, plan_of
 from .round import Planned, Round
-from .spec import Item, VolumeUnwanted
-
-_NEED_KERNEL = (PublicationWanted, PublicationUnwanted, VolumeGrown)
+from .spec import Item
 
 
 class Request(NamedTuple):
@@ -129,7 +123,7 @@ class Engine:
         return held
 
     def _read(self, items: Sequence[Item]) -> Facts:
-        exporting = self._look or any(isinstance(item.wish, _NEED_KERNEL) for item in items)
+        exporting = self._look or any(isinstance(item.wish, NEED_KERNEL) for item in items)
         return read_facts(
             self._commands,
             self._ctl if exporting else None,
@@ -165,24 +159,10 @@ class Engine:
     def _plan_one(self, facts: Facts, item: Item) -> Optional[Planned]:
         """Return the plan of one item, or None and the item's outcome where there can be none."""
         try:
-            plan = _plan(facts, item, self._choose)
+            plan = plan_of(facts, item, self._choose)
         except HostError as error:
             self._outcomes[item.number] = Outcome(item, error=error)
             return None
         before = None if plan.volume is None else facts.volumes.get(plan.volume.uuid)
-        return Planned(item, plan, before)
-
-
-def _plan(facts: Facts, item: Item, choose: Chooser) -> Plan:
-    wish = item.wish
-    if isinstance(wish, VolumeWanted):
-        return zfs_plan.plan_present(facts, wish, choose, item.number)
-    if isinstance(wish, VolumeGrown):
-        return plan_grow(facts, wish)
-    if isinstance(wish, VolumeUnwanted):
-        return zfs_plan.plan_absent(facts, wish.uuid)
-    if isinstance(wish, PublicationWanted):
-        return ctl_plan.plan_present(facts, wish, choose, item.number)
-    if isinstance(wish, PublicationUnwanted):
-        return ctl_plan.plan_absent(facts, wish)
-    raise wish
+        snapshot = None if plan.snapshot is None else facts.snapshots.get(plan.snapshot.uuid)
+        return Planned(item, plan, before, snapshot)

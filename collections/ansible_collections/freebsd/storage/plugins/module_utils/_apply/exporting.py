@@ -11,7 +11,7 @@ Pure: it makes command lines, but runs none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from .. import _names
 from .._ctl import check
@@ -22,13 +22,7 @@ from .._state import Facts, GrowVolume, Publish, Step, Unpublish
 from .._zfs import api
 from .._zfs.model import Drift, Record
 from ..errors import HostError
-
-
-class Job(NamedTuple):
-    """A command, and the items that fail with it."""
-
-    items: tuple[int, ...]
-    argv: Sequence[str]
+from .jobs import Job
 
 
 class Exporting:

@@ -14,11 +14,12 @@ from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
 from .._state import GrowVolume, Publish, Step, Unpublish
 from .._zfs import plan as zfs_plan
 from .._zfs.grow import VolumeGrown
-from .._zfs.model import Record, Volume
+from .._zfs.model import Record, Snapshot, Volume
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_snapshots import SnapshotWanted
 from ..errors import HostError
 from .round import Planned, Round
-from .spec import Item
+from .spec import Item, SnapshotUnwanted
 
 Noun = Optional[dict[str, object]]
 
@@ -57,7 +58,7 @@ def predicted(each: Planned, owner: str) -> Outcome:
     return Outcome(
         each.item,
         changed=any(_is_due(each, step, owner) for step in each.plan.steps),
-        noun=_after(each, owner, each.plan.volume, predicted=True),
+        noun=_after(each, owner, each.plan.volume, each.plan.snapshot, predicted=True),
         before=_before(each, owner),
     )
 
@@ -82,9 +83,10 @@ def of(each: Planned, doing: Round, owner: str) -> Outcome:
     changed = index in doing.changed
     try:
         volume = _made(each, doing)
+        snapshot = _taken(each, doing)
     except HostError as error:
         return Outcome(each.item, changed, before=_before(each, owner), error=error)
-    noun = _after(each, owner, volume)
+    noun = _after(each, owner, volume, snapshot)
     return Outcome(each.item, changed, noun, _before(each, owner))
 
 
@@ -109,8 +111,23 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
     return found
 
 
-def _after(each: Planned, owner: str, volume: Optional[Volume], *, predicted: bool = False) -> Noun:
+def _taken(each: Planned, doing: Round) -> Optional[Snapshot]:
+    """Return the snapshot as it was planned or, if it is new, read back."""
+    planned = each.plan.snapshot
+    if planned is None or planned.maker is None:
+        return planned
+    found = doing.taken.get(planned.dataset)
+    if found is None:
+        raise HostError("uncertain", f"{planned.dataset} was made but cannot be read back")
+    return found
+
+
+def _after(
+    each: Planned, owner: str, volume: Optional[Volume], snapshot: Optional[Snapshot], *, predicted: bool = False
+) -> Noun:
     wish = each.item.wish
+    if isinstance(wish, SnapshotWanted) and snapshot is not None:
+        return _nouns.snapshot_noun(snapshot, predicted=predicted and snapshot.maker is not None)
     if isinstance(wish, (VolumeWanted, VolumeGrown)) and volume is not None:
         return _nouns.volume_noun(owner, volume, predicted=predicted and volume.maker is not None)
     if isinstance(wish, PublicationWanted) and volume is not None and each.plan.record is not None:
@@ -122,6 +139,8 @@ def _after(each: Planned, owner: str, volume: Optional[Volume], *, predicted: bo
 
 def _before(each: Planned, owner: str) -> Noun:
     volume, wish = each.before, each.item.wish
+    if isinstance(wish, (SnapshotWanted, SnapshotUnwanted)):
+        return None if each.snapshot is None else _nouns.snapshot_noun(each.snapshot)
     if volume is None:
         return None
     if isinstance(wish, PublicationWanted):

@@ -21,6 +21,7 @@ from .._ctl.plan import PublicationUnwanted, PublicationWanted
 from .._zfs.grow import VolumeGrown
 from .._zfs.model import Parameters
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_snapshots import SnapshotWanted
 from ..errors import HostError
 
 NAME_LIMIT = 128  # bytes, csi.proto: CreateVolumeRequest.name
@@ -73,6 +74,11 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "limit_bytes": {"type": "int", "default": 0},
     },
     ("volume", "absent"): {"uuid": {"type": "str", "required": True}},
+    ("snapshot", "present"): {
+        "name": {"type": "str", "required": True},
+        "volume": {"type": "str", "required": True},
+    },
+    ("snapshot", "absent"): {"uuid": {"type": "str", "required": True}},
     ("publication", "present"): {
         "volume": {"type": "str", "required": True},
         "node": {"type": "str", "required": True},
@@ -96,7 +102,21 @@ class VolumeUnwanted(NamedTuple):
     uuid: str
 
 
-Wish = Union[VolumeWanted, VolumeGrown, VolumeUnwanted, PublicationWanted, PublicationUnwanted]
+class SnapshotUnwanted(NamedTuple):
+    """A snapshot that is to be gone."""
+
+    uuid: str
+
+
+Wish = Union[
+    VolumeWanted,
+    VolumeGrown,
+    VolumeUnwanted,
+    SnapshotWanted,
+    SnapshotUnwanted,
+    PublicationWanted,
+    PublicationUnwanted,
+]
 
 
 class Item(NamedTuple):
@@ -170,6 +190,14 @@ def _volume_unwanted(options: Mapping[str, Any]) -> VolumeUnwanted:
     return VolumeUnwanted(options["uuid"])
 
 
+def _snapshot_wanted(options: Mapping[str, Any]) -> SnapshotWanted:
+    return SnapshotWanted(_name(options["name"]), options["volume"])
+
+
+def _snapshot_unwanted(options: Mapping[str, Any]) -> SnapshotUnwanted:
+    return SnapshotUnwanted(options["uuid"])
+
+
 def _publication_wanted(options: Mapping[str, Any]) -> PublicationWanted:
     if not _names.INITIATOR.fullmatch(options["initiator"]):
         raise _invalid("initiator", f"{options['initiator']!a} is not an iSCSI name (RFC 7143, 4.2.7)")
@@ -196,6 +224,8 @@ _MAKERS: Mapping[tuple[Any, Any], Callable[[Mapping[str, Any]], Wish]] = {
     ("volume", "present"): _volume_wanted,
     ("volume", "grown"): _volume_grown,
     ("volume", "absent"): _volume_unwanted,
+    ("snapshot", "present"): _snapshot_wanted,
+    ("snapshot", "absent"): _snapshot_unwanted,
     ("publication", "present"): _publication_wanted,
     ("publication", "absent"): _publication_unwanted,
 }

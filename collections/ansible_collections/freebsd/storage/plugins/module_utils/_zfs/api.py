@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _names
-from .model import Volume
+from .model import Snapshot, Volume
 
 _GET = ("zfs", "get", "-Hp")
 # User properties have no common word to ask for, so "all" it is, without what is inherited or default.
@@ -17,8 +17,8 @@ _WHAT = ("-s", "local,received,none", "-o", "name,property,value,source", "all")
 
 
 def read(parent: str) -> list[str]:
-    """Read the parent and everything below it."""
-    return [*_GET, "-r", "-t", "filesystem,volume", *_WHAT, parent]
+    """Read the parent and everything below it, snapshots too."""
+    return [*_GET, "-r", "-t", "filesystem,volume,snapshot", *_WHAT, parent]
 
 
 def show(datasets: Sequence[str]) -> list[str]:
@@ -67,6 +67,28 @@ def inherit(dataset: str, name: str) -> list[str]:
 def destroy(dataset: str) -> list[str]:
     """Destroy a dataset that has neither snapshots nor children; never more."""
     return ["zfs", "destroy", dataset]
+
+
+def snapshot(made: Snapshot, owner_value: str) -> list[str]:
+    """Take a snapshot with everything there is to know about it, in one command."""
+    values = {
+        "schema": _names.SCHEMA,
+        "snapshot-uuid": made.uuid,
+        "owner": owner_value,
+        "snapshot-name": _names.encoded(made.name),
+    }
+    settings = [word for name, value in values.items() for word in ("-o", f"{_names.PREFIX}{name}={value}")]
+    return ["zfs", "snapshot", *settings, made.dataset]
+
+
+def rename(dataset: str, target: str) -> list[str]:
+    """Rename a dataset or a snapshot."""
+    return ["zfs", "rename", dataset, target]
+
+
+def destroy_later(dataset: str) -> list[str]:
+    """Destroy a snapshot, or have it vanish with the last of its clones and holds."""
+    return ["zfs", "destroy", "-d", dataset]
 
 
 def _own_properties(volume: Volume, owner_value: str) -> dict[str, str]:

@@ -132,6 +132,42 @@ class Volume(NamedTuple):
         return self._replace(records=tuple(r for r in self.records if r not in gone))
 
 
+OURS, HIDDEN, DELETED, FOREIGN = "ours", "hidden", "deleted", "foreign"
+
+
+class Snapshot(NamedTuple):
+    """
+    A snapshot of a volume that is ours.
+
+    Of what `kind`: OURS, with a `uuid` and a `name`; HIDDEN, made for a clone and for nothing else;
+    DELETED, waiting for its clones to go; FOREIGN, none of our business. `source` is the uuid of the
+    volume. `held`: clones or holds keep it; `deferred`: it vanishes with the last of them. `maker`:
+    the item of the running batch that is to make it, if any.
+    """
+
+    dataset: str
+    kind: str
+    source: str
+    size_bytes: int
+    created: int
+    uuid: str = ""
+    name: str = ""
+    txg: int = 0
+    held: bool = False
+    deferred: bool = False
+    maker: Optional[int] = None
+
+    @property
+    def volume_dataset(self) -> str:
+        """The zvol it belongs to."""
+        return self.dataset.partition("@")[0]
+
+    @property
+    def listed(self) -> bool:
+        """Whether there is such a snapshot for those who ask."""
+        return self.kind == OURS and not self.deferred
+
+
 class Drift(NamedTuple):
     """Something on the host that is not as it should be, and was left alone."""
 
@@ -144,8 +180,9 @@ class Inventory(NamedTuple):
     """
     What one read of the parent dataset shows.
 
-    `unreadable` has the datasets that are ours by their mark, by uuid, though they cannot be read:
-    they are there, and must not be taken for gone.
+    `snapshots` are all those of the volumes. `unreadable` has the datasets and snapshots that are
+    ours by their mark, by uuid, though they cannot be read: they are there, and must not be taken
+    for gone.
     """
 
     parent: str
@@ -155,6 +192,7 @@ class Inventory(NamedTuple):
     drift: tuple[Drift, ...]
     available_bytes: int
     unreadable: Mapping[str, str] = {}
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 def compact_json(data: Mapping[str, object]) -> str:

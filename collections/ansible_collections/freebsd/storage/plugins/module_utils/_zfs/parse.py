@@ -13,46 +13,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from .. import _names
 from ..command import Completed
 from ..errors import HostError
-from .model import Drift, Inventory, Parameters, Record, Volume
+from .model import Drift, Inventory, Parameters, Record, Snapshot, Volume
+from .properties import Properties, number_of, own, properties, text_of
+from .snapshots import judged as judged_snapshots
 
 SAID_LIMIT = 600  # characters of a command's words that are handed on
 
-_COLUMNS = ("name", "property", "value", "source")
-_NATIVE = frozenset({"type", "guid", "available", "creation", "used", "volsize", "volblocksize"})
 _FOREIGN = "foreign_dataset"
-
-
-class Property(NamedTuple):
-    """A property's value and where it comes from."""
-
-    value: str
-    source: str
-
-
-Properties = Mapping[str, Property]
-
-
-def properties(text: str) -> dict[str, dict[str, Property]]:
-    """
-    Return the properties of each dataset that matter here.
-
-    A line that has not the four fields is part of a foreign property whose value holds tabs or line
-    ends; ours never do, so it is passed over.
-    """
-    found: dict[str, dict[str, Property]] = {}
-    for line in text.split("\n"):
-        fields = line.split("\t")
-        if len(fields) != len(_COLUMNS):
-            continue
-        dataset, name, value, source = fields
-        if name in _NATIVE or name.startswith(_names.PREFIX):
-            found.setdefault(dataset, {})[name] = Property(value, source)
-    return found
 
 
 def inventory(text: str, parent: str, owner: str) -> Inventory:
@@ -60,19 +32,24 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     found = properties(text)
     if parent not in found:
         raise HostError("degraded", f"zfs get did not show {parent}; nothing is known of its volumes")
-    guid = _text_of(found[parent], "guid")
+    guid = text_of(found[parent], "guid")
     value = _names.owner_value(owner, guid)
     judged, drift = _judged(found, parent, value)
     unique, twins = _unique(judged)
     known = {volume.uuid for volume in unique}
+    taken = judged_snapshots(found, {volume.dataset: volume.uuid for volume in unique}, value)
     return Inventory(
         parent=parent,
         parent_guid=guid,
         volumes=unique,
         datasets=frozenset(found),
-        drift=(*drift, *twins),
-        unreadable={uuid: name for name, uuid in _uuids(found, value) if uuid not in known},
-        available_bytes=_number_of(found[parent], "available"),
+        drift=(*drift, *twins, *taken.drift),
+        unreadable={
+            **{uuid: name for name, uuid in _uuids(found, value) if uuid not in known},
+            **taken.unreadable,
+        },
+        snapshots=taken.snapshots,
+        available_bytes=number_of(found[parent], "available"),
     )
 
 
@@ -82,11 +59,16 @@ def volumes(text: str, owner_value: str) -> dict[str, Volume]:
     return {volume.dataset: volume for volume in judged}
 
 
+def snapshots(text: str, sources: Mapping[str, str], owner_value: str) -> dict[str, Snapshot]:
+    """Return the snapshots shown of these volumes (dataset → uuid), by dataset."""
+    return {each.dataset: each for each in judged_snapshots(properties(text), sources, owner_value).snapshots}
+
+
 def _judged(found: Mapping[str, Properties], parent: str, owner_value: str) -> tuple[list[Volume], list[Drift]]:
     ours: list[Volume] = []
     drift: list[Drift] = []
     for name in sorted(found):
-        if name != parent:
+        if name != parent and "@" not in name:
             volume, odd = _judge(name, found[name], owner_value)
             drift.extend(odd)
             if volume is not None:
@@ -132,26 +114,26 @@ def _claim(name: str, props: Properties, owner_value: str) -> Union[str, Drift, 
 
 
 def _volume(name: str, props: Properties) -> Volume:
-    schema = _own(props, "schema")
+    schema = own(props, "schema")
     if schema != _names.SCHEMA:
         raise ValueError(f"schema {schema}, but only {_names.SCHEMA} is known")
-    uuid = _own(props, "uuid")
+    uuid = own(props, "uuid")
     if not _names.UUID.fullmatch(uuid):
         raise ValueError("the uuid is not 32 hexadecimal digits")
-    if _text_of(props, "type") != "volume":
+    if text_of(props, "type") != "volume":
         raise ValueError("it is not a volume")
-    wanted = Parameters.from_json(_own(props, "parameters"))
+    wanted = Parameters.from_json(own(props, "parameters"))
     return Volume(
         dataset=name,
         uuid=uuid,
-        name=_names.decoded(_own(props, "name")),
-        size_bytes=_number_of(props, "volsize"),
-        used_bytes=_number_of(props, "used"),
+        name=_names.decoded(own(props, "name")),
+        size_bytes=number_of(props, "volsize"),
+        used_bytes=number_of(props, "used"),
         # Not shown where it is the default; it was asked for, and cannot change.
-        volblocksize=_number_of(props, "volblocksize") if "volblocksize" in props else wanted.volblocksize,
-        created=_number_of(props, "creation"),
+        volblocksize=number_of(props, "volblocksize") if "volblocksize" in props else wanted.volblocksize,
+        created=number_of(props, "creation"),
         parameters=wanted,
-        digest=_own(props, "hash"),
+        digest=own(props, "hash"),
     )
 
 
@@ -187,23 +169,6 @@ def _unique(volumes: list[Volume]) -> tuple[tuple[Volume, ...], tuple[Drift, ...
         else:
             kept[volume.uuid] = names[volume.name] = volume
     return tuple(kept.values()), tuple(drift)
-
-
-def _own(props: Properties, name: str) -> str:
-    found = props.get(_names.PREFIX + name)
-    if found is None or found.source != "local":
-        raise ValueError(f"{name} is missing")
-    return found.value
-
-
-def _text_of(props: Properties, name: str) -> str:
-    if name not in props:
-        raise ValueError(f"zfs get did not show the property {name}")
-    return props[name].value
-
-
-def _number_of(props: Properties, name: str) -> int:
-    return int(_text_of(props, name))
 
 
 # text at the end of the message → code, remedy; first match wins

@@ -47,7 +47,8 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         digest=want.parameters.digest(),
         maker=item,
     )
-    return Plan(facts.with_volume(volume), (CreateVolume(volume),), volume)
+    after = facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid})
+    return Plan(after, (CreateVolume(volume),), volume)
 
 
 def plan_absent(facts: Facts, uuid: str) -> Plan:
@@ -78,11 +79,16 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     return Plan(facts.without_volume(volume), (end, destroy), volume)
 
 
-def check_readable(facts: Facts, uuid: str) -> None:
-    """Raise `HostError` if the volume is there but what is recorded of it cannot be read."""
-    volume = facts.volumes.get(uuid)
+def check_seen(facts: Facts, uuid: str) -> None:
+    """Raise `HostError` if the volume or snapshot is there but is not known for what it is."""
     if uuid in facts.unreadable:
         raise _unreadable(facts.unreadable[uuid], "its properties")
+
+
+def check_readable(facts: Facts, uuid: str) -> None:
+    """Raise `HostError` if the volume is there but what is recorded of it cannot be read."""
+    check_seen(facts, uuid)
+    volume = facts.volumes.get(uuid)
     if volume is not None and volume.unreadable:
         raise _unreadable(volume.dataset, f"a record of its publications ({'; '.join(volume.unreadable)})")
 

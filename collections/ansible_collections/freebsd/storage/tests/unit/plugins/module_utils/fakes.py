@@ -161,6 +161,35 @@ def volume_text(
     return dataset_text(dataset or f"{PARENT}/{_names.leaf_of(name)}", values)
 
 
+def snapshot_text(
+    dataset: str = f"{PARENT}/pvc-1@s",
+    uuid: Optional[str] = UUIDS[9],
+    *,
+    name: Optional[str] = None,
+    owner: str = f"{OWNER}:{GUID}",
+    source: str = "local",
+    **native: str,
+) -> str:
+    """Return what zfs get prints of a snapshot; without a uuid it is not ours."""
+    values: dict[str, Union[str, tuple[str, str]]] = {
+        "type": "snapshot",
+        "creation": "1767225600",
+        "volsize": str(1 << 30),
+        "createtxg": "42",
+        "defer_destroy": "off",
+        "userrefs": "0",
+        "clones": "",
+        **native,
+    }
+    if uuid is not None:
+        prefix = _names.PREFIX
+        values[f"{prefix}schema"] = ("1", source)
+        values[f"{prefix}snapshot-uuid"] = (uuid, source)
+        values[f"{prefix}owner"] = (owner, source)
+        values[f"{prefix}snapshot-name"] = (_names.encoded(name or dataset.partition("@")[2]), source)
+    return dataset_text(dataset, values)
+
+
 def settings(directory: object, guid: str = GUID) -> str:
     """Make a settings directory that registers the parent."""
     path = f"{directory}"

@@ -38,7 +38,7 @@ from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes i
     volume_text,
 )
 
-READ = f"zfs get -Hp -r -t filesystem,volume -s local,received,none -o name,property,value,source all {PARENT}"
+READ = f"zfs get -Hp -r -t filesystem,volume,snapshot -s local,received,none -o name,property,value,source all {PARENT}"
 ADMIN = '# mine\nportal-group "csi" {\n\tlisten 192.0.2.10\n}\n'
 TARGET = f"iqn.1994-09.org.freebsd.csi:demo.{TOKENS[0]}"
 LIMITS = Call("sysctl -n kern.cam.ctl.max_ports kern.cam.ctl.max_luns", "256\n1024\n")

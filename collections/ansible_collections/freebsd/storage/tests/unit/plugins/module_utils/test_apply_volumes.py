@@ -31,7 +31,7 @@ from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes i
     volume_text,
 )
 
-READ = f"zfs get -Hp -r -t filesystem,volume -s local,received,none -o name,property,value,source all {PARENT}"
+READ = f"zfs get -Hp -r -t filesystem,volume,snapshot -s local,received,none -o name,property,value,source all {PARENT}"
 SHOW = "zfs get -Hp -s local,received,none -o name,property,value,source all"
 
 

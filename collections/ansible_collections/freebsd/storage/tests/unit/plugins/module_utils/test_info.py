@@ -8,13 +8,15 @@ from typing import Optional
 
 import pytest
 
-from ansible_collections.freebsd.storage.plugins.module_utils._info import capacity, page
+from ansible_collections.freebsd.storage.plugins.module_utils._info import capacity, info, page, snapshots_of
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs import parse
+from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
 from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes import (
     OWNER,
     PARENT,
     UUIDS,
     parent_text,
+    snapshot_text,
     volume_text,
 )
 
@@ -54,3 +56,23 @@ def test_one_volume() -> None:
 )
 def test_the_largest_volume_leaves_room_for_its_metadata(available: int, largest: int) -> None:
     assert capacity(available) == {"available_bytes": available, "maximum_volume_bytes": largest}
+
+
+def test_snapshots_are_told_page_by_page_and_of_one_volume() -> None:
+    texts = [snapshot_text(f"{PARENT}/pvc-1@{number}", UUIDS[number]) for number in (5, 4, 6)]
+    text = parent_text() + volume_text() + volume_text("pvc-2", UUIDS[1]) + "".join(texts)
+    text += snapshot_text(f"{PARENT}/pvc-2@7", UUIDS[7])
+    known = {each.uuid: each for each in parse.inventory(text, PARENT, OWNER).snapshots}
+    first, following = page(known, None, None, 3)
+    assert [each.uuid for each in first] == UUIDS[4:7]
+    assert following == UUIDS[6]
+    assert [each.uuid for each in page(known, None, following, 3)[0]] == [UUIDS[7]]
+    assert sorted(snapshots_of(known, UUIDS[1])) == [UUIDS[7]]
+    assert [each.uuid for each in page(known, UUIDS[5], None, 0)[0]] == [UUIDS[5]]
+
+
+def test_volumes_and_snapshots_are_not_told_at_once() -> None:
+    options = {"owner": OWNER, "parent": PARENT, "kinds": ["volumes", "snapshots"], "time_limit": 1}
+    with pytest.raises(HostError) as caught:
+        info(options)
+    assert (caught.value.code, caught.value.option) == ("invalid", "kinds")

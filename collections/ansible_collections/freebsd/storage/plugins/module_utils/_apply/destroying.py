@@ -1,0 +1,54 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Takes away what is unwanted in ZFS, when nothing is exported of it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import _names
+from .._state import DestroySnapshot, DestroyVolume, Step
+from .._zfs import api, parse
+from .._zfs.model import Snapshot
+from .jobs import Job, Jobs
+
+
+class Destroying:
+    """The last phase of a round. `held` has the items whose dataset is in use by somebody unknown."""
+
+    def __init__(self, jobs: Jobs, steps: Sequence[tuple[int, Step]]) -> None:
+        self._jobs = jobs
+        self._steps = steps
+        self.held: set[int] = set()
+
+    def execute(self) -> None:
+        """Snapshots first: they are named by the place of their volume."""
+        self._snapshots([(n, step.snapshot) for n, step in self._steps if isinstance(step, DestroySnapshot)])
+        self._volumes([(n, step) for n, step in self._steps if isinstance(step, DestroyVolume)])
+
+    def _snapshots(self, unwanted: Sequence[tuple[int, Snapshot]]) -> None:
+        """One that has clones gets out of the way of its name, and then goes with the last of them."""
+        held = [(number, snapshot, _deleted(snapshot)) for number, snapshot in unwanted if snapshot.held]
+        free = [Job((number,), api.destroy(snapshot.dataset)) for number, snapshot in unwanted if not snapshot.held]
+        renames = [Job((number,), api.rename(snapshot.dataset, name)) for number, snapshot, name in held]
+        done = self._jobs.remove([*free, *renames])
+        self._jobs.changed |= done
+        self._jobs.remove([Job((number,), api.destroy_later(name)) for number, _, name in held if number in done])
+
+    def _volumes(self, unwanted: Sequence[tuple[int, DestroyVolume]]) -> None:
+        jobs = [
+            Job((number,), api.destroy(step.volume.dataset))
+            for number, step in unwanted
+            if number not in self._jobs.errors
+        ]
+        self._jobs.changed |= self._jobs.remove(jobs)
+        for number in (number for job in jobs for number in job.items):
+            error = self._jobs.errors.get(number)
+            if error is not None and parse.is_busy(error):
+                self.held.add(number)
+
+
+def _deleted(snapshot: Snapshot) -> str:
+    return f"{snapshot.volume_dataset}@{_names.deleted_leaf_of(snapshot.uuid)}"

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Runs the commands of a round side by side, and keeps each error with the items it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .._zfs import parse
+from .._zfs.model import Drift
+from ..command import Commands
+from ..errors import HostError
+
+
+class Job(NamedTuple):
+    """A command, and the items that fail with it."""
+
+    items: tuple[int, ...]
+    argv: Sequence[str]
+
+
+class Jobs:
+    """The commands of one round: `errors` by item, the items that `changed` something, and the `drift`."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self.errors: dict[int, HostError] = {}
+        self.changed: set[int] = set()
+        self.drift: list[Drift] = []
+
+    def run(self, jobs: Sequence[Job]) -> set[int]:
+        """Run the commands; note the errors and return the items that had none."""
+        good: set[int] = set()
+        for job, done in zip(jobs, self._commands.run_all([job.argv for job in jobs])):
+            error = parse.failure(done)
+            if error is None:
+                good.update(job.items)
+            else:
+                self.errors.update(dict.fromkeys(job.items, error))
+        return good
+
+    def remove(self, jobs: Sequence[Job]) -> set[int]:
+        """Run commands that take something away; what is gone already is no error. Return the items that did."""
+        good = self.run(jobs)
+        for item in (item for job in jobs for item in job.items):
+            if item in self.errors and self.errors[item].code == "not_found":
+                del self.errors[item]
+        return good
+
+    def clean(self, jobs: Sequence[Job], kind: str) -> None:
+        """Run commands whose failure only leaves something to be found by the next round."""
+        for job, done in zip(jobs, self._commands.run_all([job.argv for job in jobs])):
+            error = parse.failure(done)
+            if error is not None:
+                self.drift.append(Drift(kind, str(job.argv[-1]), error.msg))
+
+    def read(self, argv: Sequence[str]) -> str:
+        """Return what a command says; whether it failed shows in what is missing."""
+        return self._commands.run(argv).out

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tells the snapshots of volumes apart: ours, hidden, deleted, and those of others. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
+
+from .. import _names
+from .model import DELETED, FOREIGN, HIDDEN, OURS, Drift, Snapshot
+from .properties import Properties, is_own, number_of, own
+
+
+class Judged(NamedTuple):
+    """All snapshots of the volumes; what is odd; and those that are ours and cannot be read, by uuid."""
+
+    snapshots: tuple[Snapshot, ...]
+    drift: tuple[Drift, ...]
+    unreadable: Mapping[str, str]
+
+
+def judged(found: Mapping[str, Properties], sources: Mapping[str, str], owner_value: str) -> Judged:
+    """Judge every snapshot that was shown; `sources` are our volumes, dataset → uuid."""
+    snapshots: list[Snapshot] = []
+    drift: list[Drift] = []
+    unreadable: dict[str, str] = {}
+    for name in sorted(name for name in found if "@" in name):
+        props = found[name]
+        source = sources.get(name.partition("@")[0])
+        kind = _kind(name, props, owner_value)
+        if source is None and kind == FOREIGN:
+            continue
+        try:
+            snapshots.append(_snapshot(name, props, kind, source))
+        except ValueError as error:
+            drift.append(Drift("unreadable_snapshot", name, f"it cannot be read: {error}"))
+            unreadable.update({own(props, "snapshot-uuid"): name} if is_own(props, "snapshot-uuid") else {})
+    unique, twins = _unique(snapshots)
+    return Judged(tuple(unique), (*drift, *twins), unreadable)
+
+
+def _kind(name: str, props: Properties, owner_value: str) -> str:
+    if not is_own(props, "owner") or own(props, "owner") != owner_value:
+        return FOREIGN
+    if is_own(props, "snapshot-uuid"):
+        return DELETED if _names.DELETED.fullmatch(name.partition("@")[2]) else OURS
+    return HIDDEN if is_own(props, "clone-for") else FOREIGN
+
+
+def _snapshot(name: str, props: Properties, kind: str, source: Optional[str]) -> Snapshot:
+    if source is None:
+        raise ValueError("it belongs to no volume that can be read")
+    snapshot = Snapshot(
+        dataset=name,
+        kind=kind,
+        source=source,
+        size_bytes=number_of(props, "volsize"),
+        created=number_of(props, "creation"),
+        txg=number_of(props, "createtxg"),
+        held=_is_held(props),
+        deferred=_shown(props, "defer_destroy") == "on",
+    )
+    if kind not in (OURS, DELETED):
+        return snapshot
+    schema = own(props, "schema")
+    if schema != _names.SCHEMA:
+        raise ValueError(f"schema {schema}, but only {_names.SCHEMA} is known")
+    uuid = own(props, "snapshot-uuid")
+    if not _names.UUID.fullmatch(uuid):
+        raise ValueError("the uuid is not 32 hexadecimal digits")
+    return snapshot._replace(uuid=uuid, name=_names.decoded(own(props, "snapshot-name")))
+
+
+def _is_held(props: Properties) -> bool:
+    """Return whether clones or holds keep it; without clones zfs shows nothing, or a dash."""
+    return _shown(props, "clones") not in ("", "-") or _shown(props, "userrefs") not in ("", "0")
+
+
+def _shown(props: Properties, name: str) -> str:
+    return props[name].value if name in props else ""
+
+
+def _unique(snapshots: list[Snapshot]) -> tuple[list[Snapshot], list[Drift]]:
+    """Take every one that shares its uuid or name with an earlier one for somebody else's."""
+    kept: list[Snapshot] = []
+    known: dict[str, Snapshot] = {}
+    drift: list[Drift] = []
+    for snapshot in snapshots:
+        marks = _marks(snapshot)
+        twin = next((known[mark] for mark in marks if mark in known), None)
+        if twin is None:
+            known.update(dict.fromkeys(marks, snapshot))
+            kept.append(snapshot)
+        else:
+            msg = f"it has the identity of {twin.dataset}; left alone"
+            drift.append(Drift("foreign_snapshot", snapshot.dataset, msg))
+            kept.append(snapshot._replace(kind=FOREIGN))
+    return kept, drift
+
+
+def _marks(snapshot: Snapshot) -> tuple[str, ...]:
+    return (f"uuid {snapshot.uuid}", f"name {snapshot.name}") if snapshot.listed else ()
