@@ -36,6 +36,7 @@ AUTH_TYPE_CONFLICT = 'cannot set auth-type to "{}" for {}; already has a differe
 MIXED_AUTH = 'cannot mix "{}" authentication with other types for {}'
 DUPLICATE_CREDENTIALS = 'duplicate credentials for user "{}" for {}'
 INVALID_INITIATOR_PORTAL = 'invalid initiator portal "{}" for {}'
+INVALID_INITIATOR_PORTAL_14 = 'incorrect initiator portal "{}"'
 SECRET_TOO_LONG = '{} for user "{}", {}, is too long; it should be at most 16 characters long'
 SECRET_TOO_SHORT = '{} for user "{}", {}, is too short; it should be at least 12 characters long'
 AUTH_GROUP_UNUSED = 'auth-group "{}" not assigned to any target'
@@ -52,10 +53,13 @@ FILTER_CONFLICT = 'cannot set discovery-filter to "{}" for portal-group "{}"; al
 OFFLOAD_TWICE = 'cannot set offload to "{}" for portal-group "{}"; already defined'
 REDIRECTION_TWICE = 'cannot set redirection to "{}" for portal-group "{}"; already defined'
 INVALID_DSCP = 'invalid DSCP value {} for portal-group "{}"'
+INVALID_DSCP_14 = "invalid dscp value"
+INVALID_PCP_14 = "invalid pcp value"
 INVALID_PCP = 'invalid PCP value {} for portal-group "{}"'
 PORTAL_GROUP_UNUSED = 'portal-group "{}" not assigned to any target'
 
 DUPLICATED_TARGET = 'duplicated target "{}"'
+TARGET_NAME_INVALID_14 = 'target name "{}" is invalid'
 OVERLONG_TARGET = 'overlong name for target "{}"; max length allowed by iSCSI specification is 223 characters'
 INVALID_TARGET_CHARACTER = (
     "invalid character \"{}\" in target name \"{}\"; allowed characters are letters, digits, '-', '.', and ':'"
@@ -75,6 +79,7 @@ CANNOT_LINK = 'can\'t link portal-group "{}" to target "{}"'
 MULTIPLE_PHYSICAL_PORTS = 'cannot set multiple physical ports for target "{}"'
 UNKNOWN_PORT = 'unknown port "{}" for target "{}"'
 TARGET_REDIRECTION_TWICE = 'cannot set redirection to "{}" for target "{}"; already defined'
+LUN_TOO_BIG_14 = "LU number is too big"
 LUN_TOO_BIG = 'LUN {} too big for target "{}"'
 DUPLICATE_LUN_NUMBER = 'duplicate LUN {} for target "{}"'
 UNKNOWN_LUN = 'unknown LUN named {} used for target "{}"'
@@ -86,8 +91,36 @@ INVALID_DEVICE_TYPE = 'invalid device-type "{}" for lun "{}"'
 MISSING_PATH = 'missing path for lun "{}"'
 MISSING_RAMDISK_SIZE = 'missing size for ramdisk-backed lun "{}"'
 RAMDISK_PATH = 'path must not be specified for ramdisk-backed lun "{}"'
+INVALID_BLOCKSIZE_14 = 'invalid blocksize for lun "{}"; must be larger than 0'
 INVALID_BLOCKSIZE = 'invalid blocksize {} for lun "{}"; must be larger than 0'
 INVALID_SIZE = 'invalid size for lun "{}"; must be multiple of blocksize'
+
+# --- ctld: the file in UCL (usr.sbin/ctld/uclparse.c of 14, uclparse.cc of 15) -------------------
+UCL_PARSE_FAILED = "unable to parse configuration file {}: {}"
+# 14 adds what errno happens to say.
+UCL_PARSE_FAILED_14 = "unable to parse configuration file {}: {}: {}"
+UCL_NOT_INTEGER = '"{}" property value is not integer'
+UCL_PIDFILE_NOT_STRING = '"pidfile" property value is not string'
+UCL_ISNS_NOT_ARRAY = '"isns-server" property value is not an array'
+UCL_SECTION_NOT_OBJECT = '"{}" section is not an object'
+UCL_NOT_ARRAY_14 = '"{}" property of auth-group "{}" is not an array'
+UCL_NOT_ARRAY_OR = '"{}" property of {} "{}" is not an array or {}'
+UCL_STRING_MISSING = '{} section in {} "{}" is missing "{}" string key'
+UCL_NOT_STRING = '"{}" property of {} "{}" is not a string'
+UCL_GROUP_OPTIONS = '"options" property of portal group "{}" is not an object'
+UCL_DSCP_TYPE = '"dscp" property of portal group "{}" is not a string or integer'
+UCL_DSCP_WORD = '"dscp" property value is not a supported textual value'
+UCL_GROUP_NOT_INTEGER = '"{}" property of portal group "{}" is not an integer'
+UCL_INVALID_PCP_14 = 'invalid "pcp" value {}, using default'
+UCL_TARGET_GROUP_TYPE = 'portal-group section in target "{}" must be an object or string'
+UCL_TARGET_GROUP_AUTH = '"auth-group-name" property in portal-group section for target "{}" is not a string'
+UCL_LUN_NUMBER_MISSING = 'lun section in target "{}" is missing "number" integer property'
+UCL_LUN_NAME_MISSING_14 = 'lun section in target "{}" is missing "name" string property'
+UCL_LUN_TOO_BIG_14 = 'LU number {} in target "{}" is too big'
+UCL_LUN_KEY = 'lun key "{}" in target "{}" is invalid'
+UCL_LUN_ENTRIES = 'lun section entries in target "{}" must be objects'
+UCL_LUN_NAME_TYPE = '"name" property for lun {} for target "{}" is not a string'
+UCL_LUN_NOT = '"{}" property of lun {} is not {}'
 
 # --- ctld: applying a configuration ------------------------------------------------------------
 LUN_CREATION_ERROR = "LUN creation error: {}"

@@ -32,11 +32,16 @@ MAX_NAME = 223
 
 
 class Builder:
-    """Builds a `Config`. Refusals are told to WARN and raised as `ConfigError`."""
+    """
+    Builds a `Config` as ctld of RELEASE does. Refusals are told to WARN and raised as `ConfigError`.
 
-    def __init__(self, config: Config, warn: Callable[[str], None]) -> None:
+    Before 15 some things are not checked, and one refusal says nothing (usr.sbin/ctld/ctld.c, parse.y of 14).
+    """
+
+    def __init__(self, config: Config, warn: Callable[[str], None], release: str) -> None:
         self.config = config
         self.warn = warn
+        self.before_15 = release.startswith("14")
 
     def refuse(self, text: str) -> ConfigError:
         self.warn(text)
@@ -102,6 +107,8 @@ class Builder:
             self.warn(msg.SECRET_TOO_SHORT.format(what, user, group.label))
 
     def _add_user(self, group: AuthGroup, user: str, credential: Credential) -> None:
+        if user in group.users and self.before_15:
+            return
         if user in group.users:
             raise self.refuse(msg.DUPLICATE_CREDENTIALS.format(user, group.label))
         group.users[user] = credential
@@ -120,7 +127,8 @@ class Builder:
         try:
             network = ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
         except ValueError:
-            raise self.refuse(msg.INVALID_INITIATOR_PORTAL.format(text, group.label)) from None
+            complaint = msg.INVALID_INITIATOR_PORTAL_14 if self.before_15 else msg.INVALID_INITIATOR_PORTAL
+            raise self.refuse(complaint.format(text, group.label)) from None
         group.initiator_portals.append(network)
 
     # --- portal-group ---
@@ -217,7 +225,8 @@ class Builder:
         if name.lower() in self.config.targets:
             raise self.refuse(msg.DUPLICATED_TARGET.format(name))
         if len(name.encode("utf-8", "surrogateescape")) >= MAX_NAME:
-            raise self.refuse(msg.OVERLONG_TARGET.format(name))
+            self.warn(msg.OVERLONG_TARGET.format(name))
+            raise self.refuse(msg.TARGET_NAME_INVALID_14.format(name)) if self.before_15 else ConfigError
         complaint = name_complaint(name)
         if complaint:
             self.warn(complaint)
@@ -291,11 +300,15 @@ class Builder:
     def add_target_lun(self, target: Target, number: int, name: str) -> None:
         self._check_lun_number(target, number)
         lun = self.config.luns.get(name)
+        if lun is None and self.before_15:
+            raise ConfigError
         if lun is None:
             raise self.refuse(msg.UNKNOWN_LUN.format(name, target.name))
         target.luns[number] = lun
 
     def _check_lun_number(self, target: Target, number: int) -> None:
+        if self.before_15:
+            return
         if number >= MAX_LUNS:
             raise self.refuse(msg.LUN_TOO_BIG.format(number, target.name))
         if number in target.luns:

@@ -1,5 +1,5 @@
 """
-Reading ctl.conf(5) in the classic grammar: the parser, and `load` for a whole file.
+Reading ctl.conf(5) in the classic grammar.
 
 A hand-written parser that does what ctld's LALR(1) parser does: actions run as soon as their
 rule is complete, so a semantic refusal comes before a later syntax error, and a syntax error
@@ -8,25 +8,20 @@ names the token that could not be taken. Grammar: usr.sbin/ctld/parse.y.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl import lexer
-from tests.simulator.ctl.builder import Builder
+from tests.simulator.ctl.builder import DEVICE_TYPES, Builder
 from tests.simulator.ctl.config import (
+    MAX_LUNS,
     AuthGroup,
-    Config,
     ConfigError,
     Lun,
     PortalGroup,
     Target,
-    empty,
 )
-from tests.simulator.ctl.verify import apply_defaults, check_permissions, verify
 from tests.simulator.registry import Unmodelled
 
 Entry = Callable[[], None]
@@ -162,17 +157,29 @@ class Parser:
                 "redirect": lambda: build.set_redirection(group, self._string()),
                 "tag": partial(self._set_number, group, "tag"),
                 "dscp": partial(self._dscp, group),
-                "pcp": lambda: build.set_pcp(group, self._number()),
+                "pcp": partial(self._pcp, group),
             }
         )
 
     def _dscp(self, group: PortalGroup) -> None:
         named = lexer.DSCP_VALUES.get(self._peek().kind)
-        if named is None:
-            self._build.set_dscp(group, self._number())
-        else:
+        if named is not None:
             self._advance()
             group.dscp = named
+            return
+        value = self._number()
+        self._check_14(msg.INVALID_DSCP_14, ok=value < 0x40)
+        self._build.set_dscp(group, value)
+
+    def _pcp(self, group: PortalGroup) -> None:
+        value = self._number()
+        self._check_14(msg.INVALID_PCP_14, ok=value <= 7)
+        self._build.set_pcp(group, value)
+
+    def _check_14(self, complaint: str, *, ok: bool) -> None:
+        """What the grammar's own actions refuse before 15, and the functions behind them since."""
+        if self._build.before_15 and not ok:
+            raise self._refuse(complaint)
 
     # --- lun ---
 
@@ -186,7 +193,7 @@ class Parser:
                 "backend": lambda: build.set_lun_text(lun, "backend", self._string()),
                 "blocksize": lambda: build.set_lun_number(lun, "blocksize", self._number()),
                 "device-id": lambda: build.set_lun_text(lun, "device_id", self._string()),
-                "device-type": lambda: build.set_device_type(lun, self._string()),
+                "device-type": partial(self._device_type, lun),
                 "ctl-lun": lambda: build.set_ctl_lun(lun, self._number()),
                 "option": lambda: build.add_option(lun.options, *self._strings(2)),
                 "path": lambda: build.set_lun_text(lun, "path", self._string()),
@@ -194,6 +201,13 @@ class Parser:
                 "size": lambda: build.set_lun_number(lun, "size", self._number()),
             }
         )
+
+    def _device_type(self, lun: Lun) -> None:
+        text = self._string()
+        number = lexer.expand_number(text) if self._build.before_15 else None
+        known = text.lower() in DEVICE_TYPES
+        self._check_14(msg.INVALID_NUMBER, ok=known or (number is not None and number <= 15))
+        self._build.set_device_type(lun, text if known or number is None else str(number))
 
     # --- target ---
 
@@ -225,39 +239,6 @@ class Parser:
             self._lun_block(self._build.start_target_lun(target, self._lun_number(text)))
 
     def _lun_number(self, text: str) -> int:
-        return self._to_number(text) & 0xFFFFFFFF
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A file as ctld read it: the configuration, or None when refused, and what it said."""
-
-    config: Config | None
-    messages: tuple[str, ...]
-
-
-def load(path: str, *, release: str, ucl: bool = False, shown_path: str | None = None) -> Loaded:
-    """Read the file at PATH; messages call it SHOWN_PATH. Never raises for a bad file."""
-    if ucl:
-        raise Unmodelled("ctld -u: the UCL grammar")
-    messages: list[str] = []
-    builder = Builder(empty(), messages.append)
-    shown = path if shown_path is None else shown_path
-    try:
-        data = _read(path, shown, builder)
-        keywords = lexer.KEYWORDS_14 if release.startswith("14") else lexer.KEYWORDS_15
-        Parser(lexer.Lexer(data, keywords), builder).parse()
-        check_permissions(path, shown, builder)
-        apply_defaults(builder)
-        verify(builder)
-    except ConfigError:
-        return Loaded(None, tuple(messages))
-    return Loaded(builder.config, tuple(messages))
-
-
-def _read(path: str, shown: str, builder: Builder) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise builder.refuse(msg.OPEN_FILE_FAILED.format(shown, reason)) from error
+        number = self._to_number(text)
+        self._check_14(msg.LUN_TOO_BIG_14, ok=number < MAX_LUNS)
+        return number & 0xFFFFFFFF

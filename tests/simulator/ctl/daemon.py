@@ -14,9 +14,9 @@ from typing import Protocol
 
 from tests.simulator import ctl_messages as msg
 from tests.simulator.ctl.apply import Applier, Tags, from_kernel
-from tests.simulator.ctl.conf import Loaded, load
 from tests.simulator.ctl.config import Config, Portal, PortalGroup
 from tests.simulator.ctl.kernel import CtlKernel
+from tests.simulator.ctl.load import Loaded, load
 from tests.simulator.ctl.vis import encode
 from tests.simulator.registry import Unmodelled
 
@@ -104,13 +104,8 @@ class Ctld:
 
     def load(self, invocation: Invocation) -> Loaded:
         """Read and check the file INVOCATION names, as `ctld -t` does."""
-        shown = invocation.config_path
-        found = load(
-            str(self._env.path(shown)),
-            release=self._env.release,
-            ucl=invocation.ucl,
-            shown_path=shown,
-        )
+        path = invocation.config_path
+        found = load(path, release=self._env.release, ucl=invocation.ucl, resolve=self._env.path)
         return Loaded(found.config, tuple(map(encode, found.messages)))
 
     def test(self, invocation: Invocation) -> tuple[int, list[str]]:

@@ -17,9 +17,9 @@ _PREDEFINED = ("default", "no-authentication", "no-access")
 _CDROM = 5
 
 
-def check_permissions(path: str, shown_path: str, builder: Builder) -> None:
+def check_permissions(path: Path, shown_path: str, builder: Builder) -> None:
     """Warn when others than the owner's group may touch the file (which may hold secrets)."""
-    mode = Path(path).stat().st_mode
+    mode = path.stat().st_mode
     for bit, text in (
         (stat.S_IWOTH, msg.WORLD_WRITABLE),
         (stat.S_IROTH, msg.WORLD_READABLE),
@@ -36,7 +36,7 @@ def apply_defaults(builder: Builder) -> None:
     if not config.default_auth_group_defined:
         config.auth_groups["default"].type = "deny"
     if not config.default_portal_group_defined:
-        for address in ("0.0.0.0", "[::]"):
+        for address in ("0.0.0.0:3260", "[::]:3260") if builder.before_15 else ("0.0.0.0", "[::]"):
             builder.add_listen(config.portal_groups["default"], address)
 
 
@@ -61,6 +61,8 @@ def _verify_lun(builder: Builder, lun: Lun) -> None:
     if lun.blocksize == 0:
         lun.blocksize = 2048 if lun.device_type == _CDROM else 512
     elif lun.blocksize < 0:
+        if builder.before_15:
+            raise builder.refuse(msg.INVALID_BLOCKSIZE_14.format(lun.name))
         raise builder.refuse(msg.INVALID_BLOCKSIZE.format(lun.blocksize, lun.name))
     if lun.size % lun.blocksize != 0:
         raise builder.refuse(msg.INVALID_SIZE.format(lun.name))

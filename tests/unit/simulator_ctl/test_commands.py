@@ -226,7 +226,7 @@ def test_unknown_options_are_never_accepted(running: Host) -> None:
         result = running.run("ctladm", *arguments)
         assert result.rc == 2
         assert "is not modelled" in result.err
-    for command in ("ps -z", "kldstat -z", "service -e", "ctld -d", "ctld -u"):
+    for command in ("ps -z", "kldstat -z", "service -e", "ctld -d", "ctld -R"):
         assert "is not modelled" in running.run(*command.split()).err
 
 

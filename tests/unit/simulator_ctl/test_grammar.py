@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.ctl.conf import Loaded, load
+from tests.simulator.ctl.load import Loaded, load
 from tests.simulator.registry import Unmodelled
 from tests.unit.simulator_ctl.host import PREFIX
 
@@ -22,7 +22,7 @@ def read(tmp_path: Path, text: str | bytes, *, mode: int = 0o600, release: str =
     path = tmp_path / "ctl.conf"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(mode)
-    return load(str(path), release=release, shown_path="/etc/ctl.conf")
+    return load("/etc/ctl.conf", release=release, resolve=lambda _path: path)
 
 
 def syntax(line: int, near: str, what: str = "syntax error") -> str:
@@ -197,12 +197,53 @@ REFUSED = [
 ]
 
 
+# What FreeBSD 14 says of the same texts; None: it takes them.
+OTHERWISE_ON_14: dict[str, str | None] = {
+    f"auth-group a {{ chap u {S12} chap u {S12} }}": None,
+    "auth-group a { initiator-portal 10.0.0.0/33 }": 'incorrect initiator portal "10.0.0.0/33"',
+    "portal-group p { dscp 64 }": syntax(1, "64", "invalid dscp value"),
+    "portal-group p { pcp 8 }": syntax(1, "8", "invalid pcp value"),
+    LUN + f"{NAME} {{ lun 1024 v }}": syntax(2, "v", "LU number is too big"),
+    f"{NAME} {{ lun 1K {{ path /a }} }}": syntax(1, "{", "LU number is too big"),
+    LUN + f"{NAME} {{ lun 0 v lun 0 v }}": None,
+    "lun v { device-type tape }": syntax(1, "tape", "invalid numeric value"),
+    "lun v { device-type 16 }": syntax(1, "16", "invalid numeric value"),
+    "lun v { path /a; blocksize 4294967295 }": 'invalid blocksize for lun "v"; must be larger than 0',
+    f'target "{"iqn." + "a" * 219}" {{ }}': f'target name "{"iqn." + "a" * 219}" is invalid',
+    f"{NAME} {{ lun 0 v }}": None,
+}
+
+
 @pytest.mark.parametrize(("text", "message"), REFUSED)
 def test_semantic_refusals(tmp_path: Path, text: str, message: str | None) -> None:
-    loaded = read(tmp_path, text + "\n")
+    loaded = read(tmp_path, text + "\n", release="15.0")
     assert loaded.config is None
     if message is not None:
         assert loaded.messages[-1] == message
+    if text not in OTHERWISE_ON_14:
+        assert read(tmp_path, text + "\n", release="14.3") == loaded
+
+
+@pytest.mark.parametrize(("text", "message"), OTHERWISE_ON_14.items())
+def test_what_freebsd_14_checks_otherwise(tmp_path: Path, text: str, message: str | None) -> None:
+    assert text in dict(REFUSED)
+    loaded = read(tmp_path, text + "\n", release="14.3")
+    if message is not None:
+        assert loaded.config is None
+        assert loaded.messages[-1] == message
+
+
+def test_freebsd_14_refuses_an_unknown_lun_without_a_word(tmp_path: Path) -> None:
+    assert read(tmp_path, f"{NAME} {{ lun 0 v }}\n") == Loaded(None, ())
+
+
+def test_freebsd_14_believes_the_first_secret_and_the_last_lun(tmp_path: Path) -> None:
+    chap = read(tmp_path, f"auth-group a {{ chap u {S12} chap u {S12[::-1]} }}\n")
+    assert chap.config is not None
+    assert chap.config.auth_groups["a"].users["u"].secret == S12
+    luns = read(tmp_path, LUN + LUN.replace("v", "w") + f"{NAME} {{ lun 0 v lun 0 w }}\n")
+    assert luns.config is not None
+    assert luns.config.targets[f"{PREFIX}x"].luns[0].name == "w"
 
 
 def test_a_port_can_be_linked_once(tmp_path: Path) -> None:
@@ -220,7 +261,7 @@ def test_names_of_targets_are_compared_without_case(tmp_path: Path) -> None:
 
 def test_a_target_name_has_at_most_222_bytes(tmp_path: Path) -> None:
     name = "iqn." + "a" * 219
-    assert read(tmp_path, f'target "{name}" {{ }}\n').messages == (
+    assert read(tmp_path, f'target "{name}" {{ }}\n', release="15.0").messages == (
         f'overlong name for target "{name}"; max length allowed by iSCSI specification is 223 characters',
     )
     assert read(tmp_path, f'target "{name[:-1]}" {{ }}\n').config is not None

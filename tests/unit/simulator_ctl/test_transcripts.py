@@ -107,7 +107,9 @@ SEMANTIC_ERRORS = [
 ]
 
 
-def test_t34_semantic_errors_have_the_recorded_words(host: Host) -> None:
+def test_t34_semantic_errors_have_the_recorded_words(make_host: Callable[[str], Host]) -> None:
+    """The words are those of the newest source; what 14 says otherwise is in test_grammar."""
+    host = make_host("15.0")
     recorded = transcript.raw("T34").splitlines()
     assert len(recorded) == len(SEMANTIC_ERRORS)
     for text, expected in zip(SEMANTIC_ERRORS, recorded, strict=True):
