@@ -178,13 +178,13 @@ class Ctld:
             self._syslog(process, text)
         trouble = loaded.config and self._physical_ports(loaded.config)
         if loaded.config is None or trouble:
-            self.counters.refused += 1
             if trouble:
                 self._log(process, trouble)
             self._log(
                 process,
                 msg.PORTS_ERROR_CONTINUING if trouble else msg.CONFIGURATION_ERROR_CONTINUING,
             )
+            self.counters.refused += 1
             return
         old, process.config = process.config, loaded.config
         if self._apply(process, old, loaded.config) != 0:
