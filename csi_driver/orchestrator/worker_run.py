@@ -162,6 +162,10 @@ class Listener:
             self._lines.append(lines[0][:_TOLD_CHARACTERS])
         return False
 
+    def module_result(self, result: Mapping[str, Any]) -> None:
+        """Hear what the module answered with success, which Ansible's own events tell later."""
+        self._result(result)
+
     def ended(self, status: str, code: int | None) -> None:
         """Hear that the run is over; without a result before, it died."""
         if self._job is not None and self._job.expired:

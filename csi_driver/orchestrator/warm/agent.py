@@ -34,19 +34,27 @@ from typing import IO, Any
 
 READ_BYTES = 1 << 16
 DIED_OF_SIGNAL = 128
+REAP_SECONDS = 0.1
+STATUS = 3  # the descriptor of the pipe for the status, after the standard streams
 # Far above what the channel and a few calls need; all of them are closed in a child.
 DESCRIPTORS = 1024
 
 
 class Call:
-    """A child: the pipe it waits at for its script, and those it writes its two outputs to."""
+    """
+    A child: the pipe it waits at for its script, and those it writes its two outputs and its exit status to.
 
-    def __init__(self, child: int, script: int, out: int, err: int) -> None:
+    It tells its status itself, because to wait until a process is taken down takes longer.
+    """
+
+    def __init__(self, child: int, script: int, outputs: tuple[int, int], status: int) -> None:
         self.number = -1
         self.child = child
         self.script = script
-        self.output = {out: bytearray(), err: bytearray()}
-        self.open = {out, err}
+        self.output = {pipe: bytearray() for pipe in outputs}
+        self.status = status
+        self.code: int | None = None
+        self.open = {*outputs, status}
 
 
 class Agent:
@@ -59,6 +67,7 @@ class Agent:
         self.blobs: dict[str, str] = {}
         self.calls: dict[int, Call] = {}
         self.spare: Call | None = None
+        self.ending: list[int] = []
         self.selector = selectors.DefaultSelector()
         self.selector.register(source.fileno(), selectors.EVENT_READ)
 
@@ -75,13 +84,14 @@ class Agent:
 
     def step(self) -> bool:
         """Handle what is ready; False once the channel has ended."""
-        for key, _ in self.selector.select():
+        for key, _ in self.selector.select(REAP_SECONDS if self.ending else None):
             if key.data is not None:
                 self.collect(key.data, key.fd)
             elif not self.receive():
                 return False
         if self.spare is None and self.blobs and not self.calls:
             self.spare = self.fork()
+        self.ending = [child for child in self.ending if os.waitpid(child, os.WNOHANG)[0] == 0]
         return True
 
     def receive(self) -> bool:
@@ -112,13 +122,14 @@ class Agent:
 
     def fork(self) -> Call:
         """Fork a child that waits for a script."""
-        script, out, err = os.pipe(), os.pipe(), os.pipe()
+        script, out, err, status = os.pipe(), os.pipe(), os.pipe(), os.pipe()
+        ends = (script[0], out[1], err[1], status[1])
         child = os.fork()
         if child == 0:
-            self.become_script(script[0], out[1], err[1])
-        for end in (script[0], out[1], err[1]):
+            self.become_script(ends)
+        for end in ends:
             os.close(end)
-        return Call(child, script[1], out[0], err[0])
+        return Call(child, script[1], (out[0], err[0]), status[0])
 
     def start(self, number: int, frame: bytes) -> None:
         """Give a child its script."""
@@ -132,26 +143,28 @@ class Agent:
             pipe_to_child.write(frame)
 
     def collect(self, call: Call, pipe: int) -> None:
-        """Take what the child has written; once both outputs have ended, send the answer."""
+        """Take what the child has written; once both outputs have ended and its status is known, answer."""
         data = os.read(pipe, READ_BYTES)
-        if data:
+        if pipe == call.status:
+            call.code = data[0] if data else None
+        elif data:
             call.output[pipe] += data
             return
         self.selector.unregister(pipe)
         os.close(pipe)
         call.open.remove(pipe)
-        if not call.open and call.number in self.calls:
-            del self.calls[call.number]
-            _, status = os.waitpid(call.child, 0)
-            code = os.waitstatus_to_exitcode(status)
-            out, err = call.output.values()
-            answer = {
-                "call": call.number,
-                "rc": code if code >= 0 else DIED_OF_SIGNAL - code,
-                "out": len(out),
-                "err": len(err),
-            }
-            self.send(answer, bytes(out + err))
+        if not call.open and self.calls.pop(call.number, None) is not None:
+            self.answer(call)
+
+    def answer(self, call: Call) -> None:
+        """Send how a call ended."""
+        if call.code is None:  # it was killed, or ended in a way of its own
+            code = os.waitstatus_to_exitcode(os.waitpid(call.child, 0)[1])
+            call.code = code if code >= 0 else DIED_OF_SIGNAL - code
+        else:
+            self.ending.append(call.child)
+        out, err = call.output.values()
+        self.send({"call": call.number, "rc": call.code, "out": len(out), "err": len(err)}, bytes(out + err))
 
     def send(self, header: dict[str, Any], data: bytes) -> None:
         """Send one frame."""
@@ -174,18 +187,20 @@ class Agent:
         """Let the waiting child go: it knows less than it should, or is not needed."""
         call, self.spare = self.spare, None
         if call is not None:
+            # Not by closing its pipe: that is how it learns that this process was killed.
+            os.kill(call.child, signal.SIGKILL)
             for pipe in (call.script, *call.open):
                 os.close(pipe)
             os.waitpid(call.child, 0)
 
-    def become_script(self, script: int, out: int, err: int) -> None:
+    def become_script(self, descriptors: tuple[int, ...]) -> None:
         """Turn this forked child into an interpreter that gets its script on its standard input."""
         code = 1
         try:
             os.setsid()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
-            place(script, out, err)
+            place(descriptors)
             touch()
             code_of_script = self.read_script()
             if code_of_script is None:
@@ -205,8 +220,8 @@ class Agent:
         source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a descriptor, not a file
         line = read_line(source)
         if not line:
-            if os.getppid() == 1:  # the agent was killed, and could not clean up
-                shutil.rmtree(self.directory, ignore_errors=True)
+            # The agent was killed, and could not clean up. (Its pipes end before a new parent is given.)
+            shutil.rmtree(self.directory, ignore_errors=True)
             return None
         frame = json.loads(line)
         text = read_bytes(source, frame["size"]).decode()
@@ -261,11 +276,11 @@ def touch() -> None:
     gc.freeze()
 
 
-def place(source: int, out: int, err: int) -> None:
-    """Make these the three standard streams, and close all else."""
-    for number, descriptor in enumerate((source, out, err)):
-        os.dup2(descriptor, number)
-    os.closerange(3, DESCRIPTORS)
+def place(descriptors: tuple[int, ...]) -> None:
+    """Make these the three standard streams and `STATUS`, which commands do not inherit, and close all else."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number, inheritable=number != STATUS)
+    os.closerange(len(descriptors), DESCRIPTORS)
 
 
 def end_process(code: int) -> None:
@@ -274,7 +289,10 @@ def end_process(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        os._exit(code)
+        for number in (1, 2):
+            os.close(number)
+        os.write(STATUS, bytes([code & 0xFF]))
+        os._exit(code & 0xFF)
 
 
 def preload(path: pathlib.Path) -> None:

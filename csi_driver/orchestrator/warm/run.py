@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from csi_driver.orchestrator.worker_settings import WorkerSettings
 
 # The numbers that the descriptors have in the run; 0 to 2 are its standard streams.
-REQUEST_DESCRIPTOR, PARKED_DESCRIPTOR = 3, 4
+REQUEST_DESCRIPTOR, PARKED_DESCRIPTOR, RESULT_DESCRIPTOR = 3, 4, 5
 
 
 class WarmRun:
@@ -51,10 +51,11 @@ class WarmRun:
         self._listener = Listener()
         self._request_end, self._request = os.pipe()
         self._parked, self._parked_end = os.pipe()
+        self._result, self._result_end = os.pipe()
         self._process: ForkedRun | None = None
         self._started = threading.Event()
         self._ended = threading.Event()
-        # Each guards one of our two descriptors against being closed while it is in use.
+        # They guard our descriptors against being closed while they are in use.
         self._lock = threading.Lock()
         self._parking = threading.Lock()
         threading.Thread(target=self._play, daemon=True, name=f"run-{playbook}-{host}").start()
@@ -97,6 +98,7 @@ class WarmRun:
             if not (self._server.alive and self._process.resume() and self._deliver(job.request)):
                 self.abandon()
                 return not self._listener.release()
+            self._hear_result()
             self._ended.wait()
         finally:
             expiry.cancel()
@@ -110,13 +112,21 @@ class WarmRun:
             if not self._server.alive and not self.ended:
                 kill_tree(self._process.pid)
 
+    def _hear_result(self) -> None:
+        """Hear the module's result from the action plugin, some milliseconds before Ansible tells it."""
+        descriptor = self._take("_result")
+        if descriptor is not None:
+            with os.fdopen(descriptor, "rb") as stream:
+                line = stream.readline()
+            if line.endswith(b"\n"):
+                self._listener.module_result(json.loads(line))
+
     def _deliver(self, request: Mapping[str, object]) -> bool:
-        with self._lock:
-            if self._request < 0:
-                return False
-            stream, self._request = os.fdopen(self._request, "wb"), -1
+        descriptor = self._take("_request")
+        if descriptor is None:
+            return False
         try:
-            with stream:
+            with os.fdopen(descriptor, "wb") as stream:
                 stream.write(json.dumps(request).encode())
         except BrokenPipeError:
             return False  # not read to its end, so not begun
@@ -134,6 +144,7 @@ class WarmRun:
                         **self._variables,
                         "FREEBSD_STORAGE_REQUEST": f"/dev/fd/{REQUEST_DESCRIPTOR}",
                         "FREEBSD_STORAGE_PARKED": f"/dev/fd/{PARKED_DESCRIPTOR}",
+                        "FREEBSD_STORAGE_RESULT": f"/dev/fd/{RESULT_DESCRIPTOR}",
                     },
                 )
                 status, code = play(config, self._listener)
@@ -150,7 +161,7 @@ class WarmRun:
         output, output_end = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         job = {"argv": arguments, "cwd": cwd, "env": dict(environment)}
-        given = [nothing, output_end, output_end, self._request_end, self._parked_end]
+        given = [nothing, output_end, output_end, self._request_end, self._parked_end, self._result_end]
         try:
             self._process = ForkedRun(output, self._server.fork(job, given))
         except ForkServerLost:
@@ -164,7 +175,7 @@ class WarmRun:
         return self._process
 
     def _close_far_ends(self) -> None:
-        for name in ("_request_end", "_parked_end"):
+        for name in ("_request_end", "_parked_end", "_result_end"):
             with contextlib.suppress(OSError):
                 os.close(getattr(self, name))
             setattr(self, name, -1)
@@ -174,7 +185,13 @@ class WarmRun:
         with self._parking:
             os.close(self._parked)
             self._parked = -1
+        for name in ("_request", "_result"):
+            if (descriptor := self._take(name)) is not None:
+                os.close(descriptor)
+
+    def _take(self, name: str) -> int | None:
+        """Return a descriptor of ours to whoever asks first, to close it."""
         with self._lock:
-            if self._request >= 0:
-                os.close(self._request)
-                self._request = -1
+            descriptor: int = getattr(self, name)
+            setattr(self, name, -1)
+        return descriptor if descriptor >= 0 else None

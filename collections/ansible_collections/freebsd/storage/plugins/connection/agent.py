@@ -44,6 +44,7 @@ class Connection(ssh.Connection):  # type: ignore[misc]
     transport = "freebsd.storage.agent"
     purpose = ""
     _rehearsing = False
+    _pipelining: bool | None = None
 
     @contextlib.contextmanager
     def rehearsal(self) -> Iterator[None]:
@@ -57,6 +58,12 @@ class Connection(ssh.Connection):  # type: ignore[misc]
             yield
         finally:
             self._rehearsing = False
+
+    def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:  # noqa: FBT001, FBT002 - the signature of the ssh plugin
+        """Answer as the ssh plugin does, which takes its options apart again every time, several times a task."""
+        if wrap_async or self._pipelining is None:
+            self._pipelining = bool(super().is_pipelining_enabled(wrap_async))
+        return self._pipelining
 
     def _run(self, cmd: list[Any], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True) -> Output:  # noqa: FBT001, FBT002 - the signature of the ssh plugin
         operation = "prepare" if self._rehearsing else "run"

@@ -7,10 +7,14 @@ Task arguments that arrive as data, after templating.
 A program that runs our playbooks hands its request over in a file that can be read once, named by
 the environment variable ``FREEBSD_STORAGE_REQUEST`` (a FIFO, or ``/dev/fd/N``). Nothing in it is ever
 a template, and nothing of it appears on a command line. Without the variable the task is as written.
+
+A program in a hurry names two more files: in ``FREEBSD_STORAGE_PARKED`` it is told that only the request
+is missing, in ``FREEBSD_STORAGE_RESULT`` the result, as soon as the module has answered with success.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -21,6 +25,7 @@ from ansible.plugins.action import ActionBase
 
 REQUEST = "FREEBSD_STORAGE_REQUEST"
 PARKED = "FREEBSD_STORAGE_PARKED"
+RESULT = "FREEBSD_STORAGE_RESULT"
 
 
 def read_request() -> dict[str, Any]:
@@ -39,10 +44,11 @@ def read_request() -> dict[str, Any]:
     return request
 
 
-def say_waiting() -> None:
-    """Tell whoever started this run that only the request is missing now."""
-    with _opened(os.environ[PARKED], "wb") as stream:
-        stream.write(b"\n")
+def say(variable: str, text: str) -> None:
+    """Write the text to the file that the variable names."""
+    # Whoever started this run may not listen any more.
+    with contextlib.suppress(BrokenPipeError), _opened(os.environ[variable], "wb") as stream:
+        stream.write(text.encode())
 
 
 def _opened(path: str, mode: str) -> IO[bytes]:
@@ -65,9 +71,12 @@ class RequestAction(ActionBase):
             self._connection.purpose = self.MODULE
         if PARKED in os.environ:
             self._rehearse(task_vars)
-            say_waiting()
+            say(PARKED, "\n")
         result = self._run_module({**self._task.args, **read_request()}, task_vars)
         result.pop("invocation", None)
+        if RESULT in os.environ and not result.get("failed"):
+            # A failure holds objects of Ansible's own, and is told by Ansible alone.
+            say(RESULT, json.dumps(result) + "\n")
         return result
 
     def _run_module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
