@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     start.add_argument("--release", choices=sorted(RELEASES), default="14.3")
     start.add_argument("--prepared", action="store_true", help="as the role storage_host leaves a host (default)")
     start.add_argument("--bare", action="store_true", help="a default install with a pool")
+    start.add_argument("--grammar", choices=prepare.GRAMMARS, default=prepare.CLASSIC, help="ctl.conf's and ctld's")
     start.add_argument("--ssh", choices=CHOICES, default="auto")
     start.add_argument("--pool", action="append", metavar="NAME=SIZE", help="default tank=100G")
     start.add_argument("--login", default="root", help="who the SSH user is on the simulated host")
@@ -64,16 +65,16 @@ def _start(arguments: argparse.Namespace) -> int:
     machine = Machine(root, arguments.release, _pools(arguments.pool or ["tank=100G"]))
     former = _former_info(root)
     portal = former["portals"][0] if former else _free_portal()
-    prepare.install(machine)
+    prepare.install(machine, arguments.grammar)
     if not arguments.bare:
-        prepare.prepare(machine, portal)
+        prepare.prepare(machine, portal, arguments.grammar)
     clients.install(machine, compiled=arguments.compiled)
     machine.boot()
     port = former["port"] if former else 0
     ssh = None if arguments.ssh == NONE else start_server(arguments.ssh, root, make_keys(root), arguments.login, port)
     daemon = Daemon(machine, ssh)
     daemon.start()
-    _write_info(machine, ssh, portal)
+    _write_info(machine, ssh, portal, arguments.grammar)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if arguments.until_eof:
@@ -107,7 +108,7 @@ def _free_portal() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def _write_info(machine: Machine, ssh: SshServer | None, portal: str) -> None:
+def _write_info(machine: Machine, ssh: SshServer | None, portal: str, grammar: str) -> None:
     root = machine.root
     host_key = root / "ssh" / "host_ed25519.pub"
     info = {
@@ -123,6 +124,7 @@ def _write_info(machine: Machine, ssh: SshServer | None, portal: str) -> None:
         "portal_group": prepare.PORTAL_GROUP,
         "control": str(root / "control.sock"),
         "release": machine.release.name,
+        "grammar": grammar,
         "ssh": ssh.kind if ssh else NONE,
     }
     fresh = root / "host.json.new"

@@ -41,13 +41,15 @@ class SimulatedHost:
         release: str = "14.3",
         *,
         prepared: bool = True,
+        grammar: str = "classic",
         ssh: str = "auto",
         pools: tuple[str, ...] = ("tank=100G",),
         login: str = "root",
         compiled: bool | None = None,
     ) -> None:
         self.root = Path(root)
-        self._arguments = ["--release", release, "--prepared" if prepared else "--bare", "--ssh", ssh, "--login", login]
+        self._arguments = ["--release", release, "--prepared" if prepared else "--bare", "--grammar", grammar]
+        self._arguments += ["--ssh", ssh, "--login", login]
         if compiled is not None:
             self._arguments.append("--compiled" if compiled else "--no-compiled")
         self._arguments += [word for pool in pools for word in ("--pool", pool)]

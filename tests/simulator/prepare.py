@@ -18,7 +18,7 @@ _DIRECTORIES = ("etc", "etc/zfs", "boot", "var/log", "var/run", "var/db", "usr/l
 _RC_CONF = """hostname="{hostname}"
 sshd_enable="YES"
 zfs_enable="YES"
-ctld_flags="-f {ctl_conf}"
+ctld_flags="{flags}-f {ctl_conf}"
 """
 _CTL_CONF = """# BEGIN freebsd.storage portal-group
 portal-group "{group}" {{
@@ -27,20 +27,32 @@ portal-group "{group}" {{
 }}
 # END freebsd.storage portal-group
 """
+# Merged, and at the end: of two sections of one name ctld 14 sees the first only.
+_CTL_CONF_UCL = """# BEGIN freebsd.storage portal-group
+.include(try=true,duplicate=merge) "{file}"
+# END freebsd.storage portal-group
+"""
+_UCL_DIRECTORY = f"{SETTINGS_DIR}/ctl"
+# No owner's name has an underscore, so no owner's file can be called that.
+_UCL_PORTAL_GROUP = f"{_UCL_DIRECTORY}/portal-group_.conf"
+CLASSIC = "classic"
+UCL = "ucl"
+GRAMMARS = (CLASSIC, UCL)
 
 
-def install(machine: Machine) -> None:
+def install(machine: Machine, grammar: str = CLASSIC) -> None:
     """The files of a default install with ZFS and sshd; those that exist are left alone."""
     for name in _DIRECTORIES:
         machine.path(name).mkdir(parents=True, exist_ok=True)
-    rc_conf = _RC_CONF.format(hostname=machine.hostname, ctl_conf=machine.path("/etc/ctl.conf"))
+    flags = "-u " if grammar == UCL else ""
+    rc_conf = _RC_CONF.format(hostname=machine.hostname, flags=flags, ctl_conf=machine.path("/etc/ctl.conf"))
     for name, text in (("etc/rc.conf", rc_conf), ("boot/loader.conf", 'zfs_load="YES"\n'), ("var/log/messages", "")):
         path = machine.path(name)
         if not path.exists():
             path.write_text(text, encoding="utf-8")
 
 
-def prepare(machine: Machine, portal: str) -> None:
+def prepare(machine: Machine, portal: str, grammar: str = CLASSIC) -> None:
     """What the role storage_host leaves behind: parent dataset, registry of parents, portal group, ctld enabled."""
     if machine.storage.tree.get(PARENT) is None:
         _run(machine, "zfs", "create", "-p", *_PARENT_OPTIONS, PARENT)
@@ -50,17 +62,29 @@ def prepare(machine: Machine, portal: str) -> None:
     parent = machine.storage.tree.get(PARENT)
     assert parent is not None
     (settings / "parents.json").write_text(json.dumps({PARENT: str(parent.guid)}, indent=4) + "\n", encoding="utf-8")
-    _write_ctl_conf(machine.path("/etc/ctl.conf"), portal)
+    if grammar == UCL:
+        _write_ucl(machine, portal)
+    else:
+        _write_private(machine.path("/etc/ctl.conf"), _CTL_CONF.format(group=PORTAL_GROUP, portal=portal))
     rc_conf = machine.path("/etc/rc.conf")
     text = rc_conf.read_text(encoding="utf-8")
     if "ctld_enable" not in text:
         rc_conf.write_text(f'{text}ctld_enable="YES"\n', encoding="utf-8")
 
 
-def _write_ctl_conf(path: Path, portal: str) -> None:
+def _write_ucl(machine: Machine, portal: str) -> None:
+    directory = machine.path(_UCL_DIRECTORY)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = machine.path(_UCL_PORTAL_GROUP)
+    group = {PORTAL_GROUP: {"discovery-auth-group": "no-access", "listen": [portal]}}
+    _write_private(file, f'"portal-group": {json.dumps(group)};\n')
+    _write_private(machine.path("/etc/ctl.conf"), _CTL_CONF_UCL.format(file=file))
+
+
+def _write_private(path: Path, text: str) -> None:
     if not path.exists():
         path.touch(0o600)
-        path.write_text(_CTL_CONF.format(group=PORTAL_GROUP, portal=portal), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
 
 def _run(machine: Machine, *argv: str) -> None:
