@@ -29,6 +29,7 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
         "blocksize": wanted.blocksize,
         "properties": dict(wanted.properties),
         "attributes": dict(wanted.attributes),
+        "source": None if wanted.source is None else dict(wanted.source),
         "created": volume.created,
         "publications": [
             publication_noun(owner, volume.uuid, record)

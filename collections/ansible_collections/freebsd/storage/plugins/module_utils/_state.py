@@ -35,6 +35,7 @@ class Facts(NamedTuple):
     `grown` names the volumes whose size this round changes or checks. `snapshots` are those that
     are listed, by uuid, and `taken` all there are, by the uuid of the volume; `fresh` names the
     volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
+    `unmended` has the clones that could not be finished, with the reason.
     """
 
     owner: str
@@ -63,6 +64,7 @@ class Facts(NamedTuple):
     taken: Mapping[str, tuple[Snapshot, ...]] = {}
     fresh: frozenset[str] = frozenset()
     tapped: frozenset[str] = frozenset()
+    unmended: Mapping[str, HostError] = {}
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -138,6 +140,19 @@ class CreateVolume(NamedTuple):
     volume: Volume
 
 
+class CloneVolume(NamedTuple):
+    """
+    Make the volume of the snapshot; `tapped`: of a volume, by a snapshot that is yet to be taken.
+
+    `finish`: its size or its reservation has to be set afterwards.
+    """
+
+    volume: Volume
+    snapshot: Snapshot
+    tapped: bool
+    finish: bool
+
+
 class DestroyVolume(NamedTuple):
     """Destroy the volume."""
 
@@ -183,7 +198,7 @@ class Unpublish(NamedTuple):
     last: bool
 
 
-Step = Union[CreateVolume, DestroyVolume, GrowVolume, TakeSnapshot, DestroySnapshot, Publish, Unpublish]
+Step = Union[CreateVolume, CloneVolume, DestroyVolume, GrowVolume, TakeSnapshot, DestroySnapshot, Publish, Unpublish]
 
 
 class Plan(NamedTuple):

@@ -46,7 +46,10 @@ options:
         size rounded up to whole blocks, 0 meaning no wish; C(volblocksize), a power of 2, 16384 by default; C(thin),
         true by default; C(blocksize), 512 or 4096, the sector size initiators see; C(properties), native ZFS
         properties among checksum, compression, copies, dedup, logbias, primarycache, redundant_metadata,
-        secondarycache and sync; C(attributes), strings that are kept and handed back.
+        secondarycache and sync; C(attributes), strings that are kept and handed back; C(source), none by default, or
+        a dictionary with either C(snapshot) or C(volume) and a uuid. A volume with a source is a clone. It begins with
+        the content of the source, has its C(volblocksize), whatever was asked for, and is never smaller. It does not
+        depend on the source, which can be destroyed at any time.
       - Kind C(volume), present, with C(uuid) in place of C(name). C(required_bytes) and C(limit_bytes). The volume
         grows if it is smaller; it never shrinks. While it is published, this is done only when the kernel shows the
         size.
@@ -128,6 +131,30 @@ EXAMPLES = r"""
         volume: "{{ made.results[0].volume.uuid }}"
         node: node1
         initiator: iqn.1994-09.org.freebsd:node1
+
+- name: Take a snapshot, and grow the volume to 20 GiB
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: snapshot
+        kind: snapshot
+        name: before the upgrade
+        volume: "{{ made.results[0].volume.uuid }}"
+      - key: growth
+        kind: volume
+        uuid: "{{ made.results[0].volume.uuid }}"
+        required_bytes: 21474836480
+  register: taken
+
+- name: Make a second volume of the snapshot
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: copy
+        kind: volume
+        name: database-copy
+        source:
+          snapshot: "{{ taken.results[0].snapshot.uuid }}"
 
 - name: Withdraw it from every node
   freebsd.storage.apply:
@@ -211,6 +238,11 @@ results:
           returned: success
           type: dict
           sample: {}
+        source:
+          description: The snapshot or the volume it was made of, which may be gone; null for a volume that began empty.
+          returned: success
+          type: dict
+          sample: {snapshot: 8f1c7f0f0d0e4b51a2a7b8a8e5a3b1c2}
         created:
           description: When it was made, in seconds since the epoch.
           returned: success

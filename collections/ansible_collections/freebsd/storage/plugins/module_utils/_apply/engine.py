@@ -23,7 +23,7 @@ from .._state import Chooser, Facts, NextRound
 from .._zfs.model import Drift
 from ..command import Commands
 from ..errors import HostError
-from . import outcome
+from . import outcome, upkeep
 from .outcome import Outcome
 from .planning import NEED_KERNEL, plan_of
 from .round import Planned, Round
@@ -102,11 +102,13 @@ class Engine:
             return []
         self._drift += facts.drift
         if self._request.check_mode:
-            self._predict(facts, items)
+            self._predict(upkeep.predicted(facts), items)
             return []
+        self.begun = True
+        facts, undone = upkeep.complete(facts, self._commands)
+        self._drift += undone
         planned, facts, waiting = self._plan(facts, items)
         doing = Round(self._commands, self._ctl, facts, planned)
-        self.begun = True
         doing.execute()
         self._drift += doing.drift
         self._reloads += doing.reloads

@@ -15,7 +15,18 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from .._ctl.seam import CtlHost
-from .._state import CreateVolume, Facts, GrowVolume, Plan, Publish, Step, TakeSnapshot, Unpublish, owner_value
+from .._state import (
+    CloneVolume,
+    CreateVolume,
+    Facts,
+    GrowVolume,
+    Plan,
+    Publish,
+    Step,
+    TakeSnapshot,
+    Unpublish,
+    owner_value,
+)
 from .._zfs import api, parse
 from .._zfs.model import Drift, Snapshot, Volume
 from ..command import Commands
@@ -105,12 +116,12 @@ class Round:
     def _read_back(self, steps: Sequence[tuple[int, Step]]) -> None:
         """Read what is new or has grown; a name that was taken in the meantime is judged like any other."""
         good = [step for number, step in steps if self._may_exist(number)]
-        volumes = [step.volume.dataset for step in good if isinstance(step, (CreateVolume, GrowVolume))]
+        volumes = [step.volume.dataset for step in good if isinstance(step, (CreateVolume, CloneVolume, GrowVolume))]
         snapshots = [step.snapshot for step in good if isinstance(step, TakeSnapshot)]
         names = sorted({*volumes, *(snapshot.dataset for snapshot in snapshots)})
         if names:
             text = self._jobs.read(api.show(names))
-            sources = {snapshot.volume_dataset: snapshot.source for snapshot in snapshots}
+            sources = {each.volume_dataset: self._facts.volumes[each.source] for each in snapshots}
             self.made = parse.volumes(text, owner_value(self._facts))
             self.taken = parse.snapshots(text, sources, owner_value(self._facts))
 

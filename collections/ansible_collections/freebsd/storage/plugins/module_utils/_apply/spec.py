@@ -67,6 +67,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "blocksize": {"type": "int", "default": 512, "choices": [512, 4096]},
         "properties": {"type": "dict", "default": {}},
         "attributes": {"type": "dict", "default": {}},
+        "source": {"type": "dict"},
     },
     ("volume", "grown"): {
         "uuid": {"type": "str", "required": True},
@@ -167,7 +168,8 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
     required, limit = _sizes(options)
     if options["volblocksize"] not in _VOLBLOCKSIZES:
         raise _invalid("volblocksize", f"{options['volblocksize']} is not a power of 2 from 512 to 16777216")
-    if options["volblocksize"] < options["blocksize"]:
+    source = _source(options["source"])
+    if source is None and options["volblocksize"] < options["blocksize"]:
         raise _invalid("volblocksize", f"{options['volblocksize']} is less than blocksize {options['blocksize']}")
     parameters = Parameters(
         volblocksize=options["volblocksize"],
@@ -175,11 +177,23 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
         blocksize=options["blocksize"],
         properties=_properties(options["properties"]),
         attributes=_attributes(options["attributes"]),
+        source=source,
     )
     size = len(parameters.to_json())
     if size > _names.VALUE_LIMIT:
         raise _invalid("attributes", f"with properties they take {size} bytes, ZFS keeps {_names.VALUE_LIMIT}")
     return VolumeWanted(_name(options["name"]), required, limit, parameters)
+
+
+def _source(source: Optional[Mapping[Any, Any]]) -> Optional[dict[str, str]]:
+    if source is None:
+        return None
+    if len(source) != 1 or not source.keys() <= {"snapshot", "volume"}:
+        raise _invalid("source", "it has to be a snapshot or a volume, by uuid")
+    ((kind, uuid),) = source.items()
+    if not isinstance(uuid, str):
+        raise _invalid("source", f"{uuid!a} is not a uuid")
+    return {kind: uuid}
 
 
 def _volume_grown(options: Mapping[str, Any]) -> VolumeGrown:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._state import CreateVolume, GrowVolume, Publish, Step, TakeSnapshot
+from .._state import CloneVolume, CreateVolume, GrowVolume, Publish, Step, TakeSnapshot
 from .._zfs import api
+from .._zfs.model import Volume
 from ..errors import HostError
 from .jobs import Job, Jobs
 
 
 class Writing:
-    """The first phase of a round."""
+    """
+    The first phase of a round.
+
+    A clone takes up to four commands in turn: the snapshot of its source volume, the clone itself, its
+    size, and the end of the snapshot, which vanishes with the clone. Wherever this stops, the next read
+    shows what is left to be done.
+    """
 
     def __init__(self, jobs: Jobs, steps: Sequence[tuple[int, Step]], owner_value: str) -> None:
         self._jobs = jobs
@@ -28,10 +35,31 @@ class Writing:
         good = self._jobs.run([*made, *self._records()])
         self._jobs.changed.update(number for job in made for number in job.items if number in good)
         self._out_of_range()
+        self._clone()
+
+    def _clone(self) -> None:
+        clones = [(number, step) for number, step in self._steps if isinstance(step, CloneVolume)]
+        taken = [(number, step) for number, step in clones if number not in self._jobs.errors]
+        good = self._jobs.run(
+            [Job((n,), api.clone(step.volume, step.snapshot.dataset, self._owner_value)) for n, step in taken]
+        )
+        finishing = [(number, step.volume) for number, step in taken if step.finish and number in good]
+        self._jobs.run([Job((number,), api.finish(volume)) for number, volume in finishing])
+        self._jobs.changed.update(number for number in good if number not in self._jobs.errors)
+        self._withdraw([(number, volume) for number, volume in finishing if number in self._jobs.errors])
+        hidden = [Job((), api.destroy_later(step.snapshot.dataset)) for _number, step in taken if step.tapped]
+        self._jobs.clean(hidden, "leftover_snapshot")
+
+    def _withdraw(self, unfinished: Sequence[tuple[int, Volume]]) -> None:
+        """Take back what cannot be finished: its caller may never ask again."""
+        certain = [volume for number, volume in unfinished if self._jobs.errors[number].code != "uncertain"]
+        self._jobs.clean([Job((), api.destroy(volume.dataset)) for volume in certain], "unfinished_volume")
 
     def _command(self, step: Step) -> list[str]:
         if isinstance(step, CreateVolume):
             return api.create(step.volume, self._owner_value)
+        if isinstance(step, CloneVolume) and step.tapped:
+            return api.hidden_snapshot(step.snapshot.dataset, step.volume.uuid, self._owner_value)
         if isinstance(step, GrowVolume) and step.grows:
             return api.grow(step.volume)
         if isinstance(step, TakeSnapshot):

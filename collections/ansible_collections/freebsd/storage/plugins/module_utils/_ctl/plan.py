@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from .. import _names
 from .._state import Chooser, Facts, NextRound, Plan, Publish, Unpublish, known_kernel
 from .._zfs.model import Record, Volume
-from .._zfs.plan import check_readable
+from .._zfs.seen import check_finished, check_readable
 from ..errors import HostError
 from .model import Export
 
@@ -49,6 +49,8 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
     volume = facts.volumes.get(want.uuid)
     if volume is None:
         raise HostError("not_found", f"there is no volume {want.uuid} below {facts.parent}", option="volume")
+    if volume.size_bytes < volume.goal_bytes:
+        check_finished(facts, volume)
     _check_running(facts)
     if volume.uuid in facts.unsettled:
         raise NextRound

@@ -38,15 +38,23 @@ def create(volume: Volume, owner_value: str) -> list[str]:
     volmode=dev: no partition of a guest is tasted by the host's GEOM.
     """
     wanted = volume.parameters
-    options: dict[str, str] = {
-        "volblocksize": str(wanted.volblocksize),
-        "volmode": "dev",
-        **wanted.properties,
-        **_own_properties(volume, owner_value),
-    }
+    options = {"volblocksize": str(wanted.volblocksize), **_options(volume, owner_value)}
     thin = ["-s"] if wanted.thin else []
-    settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    return ["zfs", "create", *thin, "-V", str(volume.size_bytes), *settings, volume.dataset]
+    return ["zfs", "create", *thin, "-V", str(volume.size_bytes), *_settings(options), volume.dataset]
+
+
+def clone(volume: Volume, snapshot: str, owner_value: str) -> list[str]:
+    """Make a volume of a snapshot. It has the size of the snapshot and no reservation: see `finish`."""
+    options = _options(volume, owner_value)
+    options[f"{_names.PREFIX}size"] = str(volume.goal_bytes)
+    return ["zfs", "clone", *_settings(options), snapshot, volume.dataset]
+
+
+def finish(volume: Volume) -> list[str]:
+    """Give a clone its size, and set its blocks aside if it is not thin."""
+    reservation = [] if volume.parameters.thin else ["refreservation=auto"]
+    size = max(volume.size_bytes, volume.goal_bytes)
+    return ["zfs", "set", f"volsize={size}", *reservation, volume.dataset]
 
 
 def set_properties(dataset: str, values: dict[str, str]) -> list[str]:
@@ -77,8 +85,14 @@ def snapshot(made: Snapshot, owner_value: str) -> list[str]:
         "owner": owner_value,
         "snapshot-name": _names.encoded(made.name),
     }
-    settings = [word for name, value in values.items() for word in ("-o", f"{_names.PREFIX}{name}={value}")]
+    settings = _settings({_names.PREFIX + name: value for name, value in values.items()})
     return ["zfs", "snapshot", *settings, made.dataset]
+
+
+def hidden_snapshot(dataset: str, clone_uuid: str, owner_value: str) -> list[str]:
+    """Take a snapshot of which nothing but this clone is to be made."""
+    values = {f"{_names.PREFIX}owner": owner_value, f"{_names.PREFIX}clone-for": clone_uuid}
+    return ["zfs", "snapshot", *_settings(values), dataset]
 
 
 def rename(dataset: str, target: str) -> list[str]:
@@ -89,6 +103,14 @@ def rename(dataset: str, target: str) -> list[str]:
 def destroy_later(dataset: str) -> list[str]:
     """Destroy a snapshot, or have it vanish with the last of its clones and holds."""
     return ["zfs", "destroy", "-d", dataset]
+
+
+def _settings(options: dict[str, str]) -> list[str]:
+    return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+
+def _options(volume: Volume, owner_value: str) -> dict[str, str]:
+    return {"volmode": "dev", **volume.parameters.properties, **_own_properties(volume, owner_value)}
 
 
 def _own_properties(volume: Volume, owner_value: str) -> dict[str, str]:

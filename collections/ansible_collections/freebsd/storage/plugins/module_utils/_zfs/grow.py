@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .._state import Facts, GrowVolume, NextRound, Plan, known_kernel
 from ..errors import HostError
 from . import sizes
-from .plan import check_readable
+from .seen import check_readable
 
 
 class VolumeGrown(NamedTuple):

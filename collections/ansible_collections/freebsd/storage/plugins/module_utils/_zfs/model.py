@@ -21,7 +21,8 @@ class Parameters(NamedTuple):
     How a volume was asked to be made; what of it cannot be changed later.
 
     `properties` are native ZFS properties, `attributes` are kept for whoever asked and mean nothing
-    here.
+    here. `source` is what it was cloned from, {"snapshot": uuid} or {"volume": uuid}; the
+    volblocksize is then that of the source.
     """
 
     volblocksize: int
@@ -29,22 +30,31 @@ class Parameters(NamedTuple):
     blocksize: int
     properties: Mapping[str, str]
     attributes: Mapping[str, str]
+    source: Optional[Mapping[str, str]] = None
 
     def to_json(self) -> str:
         """Return the canonical form: ASCII, sorted, without blanks."""
-        return compact_json(dict(self._asdict()))
+        data = dict(self._asdict())
+        if self.source is None:
+            del data["source"]
+        return compact_json(data)
 
     @classmethod
     def from_json(cls, text: str) -> Parameters:
         """Read `to_json`'s form; raise ValueError on anything else."""
-        data = _object(text, frozenset(cls._fields))
+        data = _object(text, frozenset(cls._fields) - {"source"}, optional=frozenset({"source"}))
         return cls(
             volblocksize=_typed(data["volblocksize"], int),
             thin=_typed(data["thin"], bool),
             blocksize=_typed(data["blocksize"], int),
             properties=_texts(data["properties"]),
             attributes=_texts(data["attributes"]),
+            source=_texts(data["source"]) if "source" in data else None,
         )
+
+    def as_of(self, source: Parameters) -> Parameters:
+        """Return them with the volblocksize of the source, which a clone cannot but share."""
+        return self if self.source is None else self._replace(volblocksize=source.volblocksize)
 
     def digest(self) -> str:
         """Return the hash by which two requests for one name are compared."""
@@ -100,7 +110,8 @@ class Volume(NamedTuple):
     A zvol that is ours.
 
     `unreadable` tells of publications whose records cannot be read: to whom it is exported is then
-    not known. `maker`: the item of the running batch that is to make it, if any.
+    not known. `goal_bytes` is the size a clone is to get, and `reserved` whether its blocks are set
+    aside. `maker`: the item of the running batch that is to make it, if any.
     """
 
     dataset: str
@@ -114,7 +125,15 @@ class Volume(NamedTuple):
     digest: str
     records: tuple[Record, ...] = ()
     unreadable: tuple[str, ...] = ()
+    goal_bytes: int = 0
+    reserved: bool = False
     maker: Optional[int] = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is a clone that was not given its size or its reservation: something ended too early."""
+        cloned = self.parameters.source is not None
+        return cloned and (self.size_bytes < self.goal_bytes or not (self.reserved or self.parameters.thin))
 
     def record_of(self, node: str) -> Optional[Record]:
         """Return the record of the publication to `node`, if there is one."""
@@ -150,6 +169,7 @@ class Snapshot(NamedTuple):
     source: str
     size_bytes: int
     created: int
+    volblocksize: int
     uuid: str = ""
     name: str = ""
     txg: int = 0

@@ -19,7 +19,7 @@ from .. import _names
 from ..command import Completed
 from ..errors import HostError
 from .model import Drift, Inventory, Parameters, Record, Snapshot, Volume
-from .properties import Properties, number_of, own, properties, text_of
+from .properties import Properties, is_own, number_of, own, properties, text_of
 from .snapshots import judged as judged_snapshots
 
 SAID_LIMIT = 600  # characters of a command's words that are handed on
@@ -37,7 +37,7 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     judged, drift = _judged(found, parent, value)
     unique, twins = _unique(judged)
     known = {volume.uuid for volume in unique}
-    taken = judged_snapshots(found, {volume.dataset: volume.uuid for volume in unique}, value)
+    taken = judged_snapshots(found, {volume.dataset: volume for volume in unique}, value)
     return Inventory(
         parent=parent,
         parent_guid=guid,
@@ -59,8 +59,8 @@ def volumes(text: str, owner_value: str) -> dict[str, Volume]:
     return {volume.dataset: volume for volume in judged}
 
 
-def snapshots(text: str, sources: Mapping[str, str], owner_value: str) -> dict[str, Snapshot]:
-    """Return the snapshots shown of these volumes (dataset → uuid), by dataset."""
+def snapshots(text: str, sources: Mapping[str, Volume], owner_value: str) -> dict[str, Snapshot]:
+    """Return the snapshots shown of these volumes, by dataset."""
     return {each.dataset: each for each in judged_snapshots(properties(text), sources, owner_value).snapshots}
 
 
@@ -134,6 +134,8 @@ def _volume(name: str, props: Properties) -> Volume:
         created=number_of(props, "creation"),
         parameters=wanted,
         digest=own(props, "hash"),
+        goal_bytes=int(own(props, "size")) if is_own(props, "size") else 0,
+        reserved="refreservation" in props and props["refreservation"].value not in ("0", "none"),
     )
 
 

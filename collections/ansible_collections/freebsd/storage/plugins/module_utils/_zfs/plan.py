@@ -13,6 +13,8 @@ from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Pla
 from ..errors import HostError
 from . import sizes
 from .model import Parameters, Volume
+from .plan_clones import plan_clone
+from .seen import check_finished, check_readable
 
 
 class VolumeWanted(NamedTuple):
@@ -28,6 +30,7 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
     """Make the volume unless a compatible one of that name exists."""
     existing = facts.volume_named(want.name)
     if existing is not None:
+        check_finished(facts, existing)
         check_same(existing, want)
         return Plan(facts, (), existing, depends=existing.maker)
     dataset = f"{facts.parent}/{_names.leaf_of(want.name)}"
@@ -35,11 +38,11 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         raise NextRound
     if dataset in facts.datasets:
         raise foreign_name(dataset, facts.owner)
-    volume = Volume(
+    blank = Volume(
         dataset=dataset,
         uuid=choose.uuid(),
         name=want.name,
-        size_bytes=sizes.size_of(want.required_bytes, want.limit_bytes, want.parameters.volblocksize),
+        size_bytes=0,
         used_bytes=0,
         volblocksize=want.parameters.volblocksize,
         created=0,
@@ -47,6 +50,10 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         digest=want.parameters.digest(),
         maker=item,
     )
+    if want.parameters.source is not None:
+        return plan_clone(facts, blank, want.required_bytes, want.limit_bytes)
+    size = sizes.size_of(want.required_bytes, want.limit_bytes, blank.volblocksize)
+    volume = blank._replace(size_bytes=size)
     after = facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid})
     return Plan(after, (CreateVolume(volume),), volume)
 
@@ -79,28 +86,6 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     return Plan(facts.without_volume(volume), (end, destroy), volume)
 
 
-def check_seen(facts: Facts, uuid: str) -> None:
-    """Raise `HostError` if the volume or snapshot is there but is not known for what it is."""
-    if uuid in facts.unreadable:
-        raise _unreadable(facts.unreadable[uuid], "its properties")
-
-
-def check_readable(facts: Facts, uuid: str) -> None:
-    """Raise `HostError` if the volume is there but what is recorded of it cannot be read."""
-    check_seen(facts, uuid)
-    volume = facts.volumes.get(uuid)
-    if volume is not None and volume.unreadable:
-        raise _unreadable(volume.dataset, f"a record of its publications ({'; '.join(volume.unreadable)})")
-
-
-def _unreadable(dataset: str, what: str) -> HostError:
-    return HostError(
-        "degraded",
-        f"{dataset}: {what} cannot be read, so it was left alone: "
-        "use the version of the driver that wrote it, or mend its org.freebsd.storage properties",
-    )
-
-
 def foreign_name(dataset: str, owner: str) -> HostError:
     """Return the error for a name taken by a dataset that is not ours."""
     return HostError(
@@ -112,8 +97,9 @@ def foreign_name(dataset: str, owner: str) -> HostError:
 
 def check_same(volume: Volume, want: VolumeWanted) -> None:
     """Raise `HostError` unless the volume is what someone wants who asks for its name."""
-    if volume.digest != want.parameters.digest():
-        raise _different(volume, want.parameters)
+    wanted = want.parameters.as_of(volume.parameters)
+    if volume.digest != wanted.digest():
+        raise _different(volume, wanted)
     if not sizes.fits(volume.size_bytes, want.required_bytes, want.limit_bytes):
         raise HostError(
             "exists_differently",

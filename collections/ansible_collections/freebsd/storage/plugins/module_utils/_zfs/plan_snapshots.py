@@ -12,7 +12,7 @@ from .. import _names
 from .._state import Chooser, DestroySnapshot, Facts, NextRound, Plan, TakeSnapshot
 from ..errors import HostError
 from .model import OURS, Snapshot
-from .plan import check_seen
+from .seen import check_seen
 
 
 class SnapshotWanted(NamedTuple):
@@ -44,6 +44,7 @@ def plan_present(facts: Facts, want: SnapshotWanted, choose: Chooser, item: int)
         source=volume.uuid,
         size_bytes=volume.size_bytes,
         created=0,
+        volblocksize=volume.volblocksize,
         uuid=choose.uuid(),
         name=want.name,
         maker=item,

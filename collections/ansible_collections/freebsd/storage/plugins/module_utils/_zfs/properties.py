@@ -14,7 +14,7 @@ from .. import _names
 _COLUMNS = ("name", "property", "value", "source")
 _NATIVE = frozenset(
     {
-        *("type", "guid", "available", "creation", "used", "volsize", "volblocksize"),
+        *("type", "guid", "available", "creation", "used", "volsize", "volblocksize", "refreservation"),
         *("clones", "createtxg", "defer_destroy", "userrefs"),
     }
 )

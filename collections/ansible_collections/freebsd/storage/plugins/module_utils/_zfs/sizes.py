@@ -16,7 +16,8 @@ def size_of(required: int, limit: int, block: int) -> int:
     """
     Return the size of a new volume: what is required, rounded up to whole blocks.
 
-    Where only a limit is given, the default size or as much of it as fits. `limit` 0: any size will do.
+    Where only a limit is given, the default size or as much of it as fits. `limit` 0: any size will
+    do. A clone begins with the size of its source: see `grown_size`.
     """
     if required == 0 and 0 < limit < DEFAULT_SIZE:
         size = limit // block * block

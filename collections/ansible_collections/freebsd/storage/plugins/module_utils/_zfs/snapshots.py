@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from .. import _names
-from .model import DELETED, FOREIGN, HIDDEN, OURS, Drift, Snapshot
+from .model import DELETED, FOREIGN, HIDDEN, OURS, Drift, Snapshot, Volume
 from .properties import Properties, is_own, number_of, own
 
 
@@ -22,8 +22,8 @@ class Judged(NamedTuple):
     unreadable: Mapping[str, str]
 
 
-def judged(found: Mapping[str, Properties], sources: Mapping[str, str], owner_value: str) -> Judged:
-    """Judge every snapshot that was shown; `sources` are our volumes, dataset → uuid."""
+def judged(found: Mapping[str, Properties], sources: Mapping[str, Volume], owner_value: str) -> Judged:
+    """Judge every snapshot that was shown; `sources` are our volumes, by dataset."""
     snapshots: list[Snapshot] = []
     drift: list[Drift] = []
     unreadable: dict[str, str] = {}
@@ -50,15 +50,16 @@ def _kind(name: str, props: Properties, owner_value: str) -> str:
     return HIDDEN if is_own(props, "clone-for") else FOREIGN
 
 
-def _snapshot(name: str, props: Properties, kind: str, source: Optional[str]) -> Snapshot:
+def _snapshot(name: str, props: Properties, kind: str, source: Optional[Volume]) -> Snapshot:
     if source is None:
         raise ValueError("it belongs to no volume that can be read")
     snapshot = Snapshot(
         dataset=name,
         kind=kind,
-        source=source,
+        source=source.uuid,
         size_bytes=number_of(props, "volsize"),
         created=number_of(props, "creation"),
+        volblocksize=source.volblocksize,
         txg=number_of(props, "createtxg"),
         held=_is_held(props),
         deferred=_shown(props, "defer_destroy") == "on",

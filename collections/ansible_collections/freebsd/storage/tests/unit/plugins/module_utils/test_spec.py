@@ -30,6 +30,7 @@ def test_a_volume_has_defaults() -> None:
         "blocksize": 512,
         "properties": {},
         "attributes": {},
+        "source": None,
     }
     assert (wish.required_bytes, wish.limit_bytes) == (0, 0)
 
