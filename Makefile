@@ -7,7 +7,7 @@ RELEASE = 14.3
 SSH = auto
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain playbooks deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain warm playbooks deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          one volume from creation to deletion on a simulated FreeBSD host'
@@ -16,6 +16,7 @@ help:
 	@echo 'make unit          the unit tests'
 	@echo 'make sanity        csi-sanity: mount and block, one socket and split sockets'
 	@echo 'make sanity-plain  the same with stock ansible-runner, slower'
+	@echo 'make warm          kill the warm processes, compare the rungs, look for leaks'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make deploy-check  the Kubernetes manifests, offline'
 	@echo 'make packaging     the driver from the installed wheel, outside the tree'
@@ -43,6 +44,9 @@ sanity: environment
 
 sanity-plain: environment
 	@$(PY) -m tests.ci sanity-plain
+
+warm: environment
+	@$(PY) -m tests.ci warm
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks

@@ -48,6 +48,7 @@ TIERS = {
         _module("collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated"),
         _pytest("playbooks"),
         _pytest("e2e"),
+        _pytest("warm"),
         _module("sanity-quick", "tests.sanity", "--quick"),
         _module("sanity", "tests.sanity"),
         _module("sanity-plain", "tests.sanity", "--rung", "plain"),

@@ -124,7 +124,6 @@ def test_nothing_outlives_a_driver_that_was_killed(storage: Storage, host: Simul
         until(lambda: not any(map(alive, everything)), "something outlives the driver")
 
 
-@pytest.mark.xfail(strict=False, reason="the waiting child may look for its new parent before it has one")
 def test_no_file_is_left_on_the_host_by_agents_killed_while_idle(storage: Storage, host: SimulatedHost) -> None:
     """An agent that was killed cannot clean up; the child that waits beside it does."""
     others, before = processes.agents(host), set(storage.temporary.iterdir())
