@@ -201,7 +201,7 @@ def test_a_hanging_command_goes_on_when_the_faults_are_cleared(ssh: Connection, 
 def test_a_reboot_kills_every_process_and_keeps_what_was_committed(ssh: Connection, host: SimulatedHost) -> None:
     out(ssh.run("zfs create -s -V 1G tank/csi/kept"))
     running = ssh.begin("sleep 60; zfs destroy tank/csi/kept")
-    time.sleep(0.3)
+    time.sleep(1.0)
     host.control("reboot")
     assert running.wait(10) == 255
     assert running.stdout is not None
