@@ -66,13 +66,14 @@ class Exporting:
         good = [step.volume for number, step in self._grow if number not in self._errors]
         return {self._lun(volume.uuid): volume.size_bytes for volume in good}
 
-    def failed(self, error: HostError) -> list[Job]:
+    def failed(self, error: HostError) -> tuple[list[Job], list[Job]]:
         """
-        Fail every publication; return the commands that withdraw the new records.
+        Fail every publication; return the commands that withdraw the new records, and those that mark the ended.
 
-        What was to end is marked, for it may have ended: it must not come back with the next change.
+        What was to end may have ended: it must not come back with the next change.
         """
         withdrawals: list[Job] = []
+        marks: list[Job] = []
         for number, step in self._publish:
             if number not in self._errors:
                 self._errors[number] = error
@@ -80,10 +81,10 @@ class Exporting:
         for number, ended in self._unpublish:
             self._errors[number] = error
             if ended.dataset is not None:
-                withdrawals += [_leave(number, ended.dataset, record) for record in ended.records]
+                marks += [_leave(number, ended.dataset, record) for record in ended.records]
         for number, _grow in self._grow:
             self._errors.setdefault(number, error)
-        return withdrawals
+        return withdrawals, marks
 
     def judge(self, settled: Settled) -> tuple[list[Job], list[Job]]:
         """Note each item's error; return the commands that withdraw records, and those that end them."""

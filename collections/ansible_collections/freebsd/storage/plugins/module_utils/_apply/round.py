@@ -102,9 +102,9 @@ class Round:
         try:
             settled = self._ctl.converge(exporting.wanted(), exporting.kernel)
         except HostError as error:
-            # Withdraw what is new, unless nobody knows what has happened.
-            withdrawals = exporting.failed(error)
-            self._jobs.clean(withdrawals if error.code != "uncertain" else [], "stale_record")
+            # Withdraw what is new, unless nobody knows what has happened; what was to end stays ended in any case.
+            withdrawals, marks = exporting.failed(error)
+            self._jobs.clean([*(withdrawals if error.code != "uncertain" else []), *marks], "stale_record")
             return
         self.reloads += settled.reloads
         withdrawals, drops = exporting.judge(settled)

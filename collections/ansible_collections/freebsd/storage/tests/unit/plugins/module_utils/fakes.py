@@ -28,6 +28,7 @@ class Call(NamedTuple):
     out: str = ""
     err: str = ""
     rc: int = 0
+    late: bool = False
 
 
 class _Done:
@@ -64,7 +65,7 @@ class ScriptedCommands:
             assert said == call.words
         self.done.append(list(argv))
         self.count += 1
-        return _Done(Completed(tuple(argv), call.rc, call.out, call.err))
+        return _Done(Completed(tuple(argv), call.rc, call.out, call.err, late=call.late))
 
     def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
         return self.start(argv, stdin).wait()

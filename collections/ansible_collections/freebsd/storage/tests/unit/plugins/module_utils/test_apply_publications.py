@@ -581,6 +581,21 @@ def test_a_removal_whose_end_could_not_be_seen_is_marked_and_never_comes_back(ho
     assert host.conf.read_text() == ADMIN
 
 
+def test_a_removal_that_ran_out_of_time_is_marked_as_well(host: Host) -> None:
+    zfs = published(host, record())
+    reply = host.apply(
+        [unpublish()],
+        *host.reads(zfs, *SHOWN),
+        host.test(),
+        RELOAD,
+        *look(uuids=()),
+        Call("ctladm islist -x", late=True),
+        setting(record(leaving=True)),
+    )
+    assert error_of(reply).code == "uncertain"
+    assert host.conf.read_text() == ADMIN
+
+
 def test_a_record_that_cannot_be_written_is_an_error_of_its_item_alone(host: Host) -> None:
     full = "cannot set property for 'tank/csi/pvc-1': out of space\n"
     reply = host.apply(
