@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, Processor
 
-LEVELS = ("debug", "info", "warning", "error")
 MASK = "***"
 
 # A run on a storage host takes a few tenths of a second, a queued one several times that; a sidecar

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from csi_driver.storage.model import AccessMode, BlockAccess, MountAccess
-
 if TYPE_CHECKING:
     from csi_driver.storage.ids import NodeId
-
-READER_MODES = frozenset({AccessMode.SINGLE_NODE_READER_ONLY, AccessMode.MULTI_NODE_READER_ONLY})
+    from csi_driver.storage.model import AccessMode, BlockAccess, MountAccess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,7 @@ class StageRequest:
     @property
     def is_readonly(self) -> bool:
         """Whether nothing may be written through this staging."""
-        return self.readonly or self.mode in READER_MODES
+        return self.readonly or self.mode.is_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +55,7 @@ class PublishRequest:
     @property
     def is_readonly(self) -> bool:
         """Whether nothing may be written through this publication."""
-        return self.readonly or self.mode in READER_MODES
+        return self.readonly or self.mode.is_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

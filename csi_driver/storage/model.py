@@ -34,9 +34,9 @@ class AccessMode(StrEnum):
     SINGLE_NODE_MULTI_WRITER = "single_node_multi_writer"
 
     @property
-    def is_multi_node(self) -> bool:
-        """Whether more than one node may hold the volume at once."""
-        return self.value.startswith("multi_node")
+    def is_reader(self) -> bool:
+        """Whether the volume is only read."""
+        return self.value.endswith("_reader_only")
 
 
 @dataclass(frozen=True, slots=True)

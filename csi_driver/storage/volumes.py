@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from csi_driver.storage.model import VolumeCapability, VolumeSpec
 
 MAX_BYTES = (1 << 63) - 1  # off_t: what ZFS and CTL can address
-READER_MODES = frozenset({AccessMode.SINGLE_NODE_READER_ONLY, AccessMode.MULTI_NODE_READER_ONLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class VolumeService:
         """Export the volume to the node; return the publish context, by which the node finds it."""
         volume = self._configured(VolumeId.parse(volume_id))
         node = NodeId.parse(node_id)
-        request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode in READER_MODES)
+        request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode.is_reader)
         return self._context(volume, self._backend.publish(volume, request, deadline=deadline))
 
     def _context(self, volume: VolumeId, publication: Publication) -> Mapping[str, str]:

@@ -32,7 +32,6 @@ class Cluster:
     def __init__(self, controller: grpc.Channel, node: grpc.Channel, directory: Path) -> None:
         self.controller = rpc.ControllerStub(controller)
         self.node = rpc.NodeStub(node)
-        self.identity = rpc.IdentityStub(controller)
         self.directory = directory
         self.capability = capability()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -161,10 +160,6 @@ class Stack:
             environment = {**os.environ, **self.environment()}
             logout = [str(STANDINS / "iscsiadm"), "-m", "session", "--logout"]
             subprocess.run(logout, check=False, env=environment, capture_output=True)
-
-    def describe(self) -> str:
-        """The host's description, for people."""
-        return json.dumps(self.host.info, indent=2)
 
 
 def mounts_below(directory: Path) -> list[str]:
