@@ -7,7 +7,7 @@ RELEASE = 14.3
 SSH = auto
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain warm playbooks deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain warm soak-warm playbooks deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          one volume from creation to deletion on a simulated FreeBSD host'
@@ -17,6 +17,7 @@ help:
 	@echo 'make sanity        csi-sanity: mount and block, one socket and split sockets'
 	@echo 'make sanity-plain  the same with stock ansible-runner, slower'
 	@echo 'make warm          kill the warm processes, compare the rungs, look for leaks'
+	@echo 'make soak-warm     the same with 2,000 runs'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make deploy-check  the Kubernetes manifests, offline'
 	@echo 'make packaging     the driver from the installed wheel, outside the tree'
@@ -47,6 +48,9 @@ sanity-plain: environment
 
 warm: environment
 	@$(PY) -m tests.ci warm
+
+soak-warm: environment
+	@WARM_RUNS=2000 $(PY) -m tests.ci warm
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks

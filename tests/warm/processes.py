@@ -18,6 +18,11 @@ def all_of(runner: WorkerRunner, host: SimulatedHost) -> list[int]:
     return [process for process in ours(runner.pid, host._process.pid) if alive(process)]
 
 
+def parents() -> dict[int, int]:
+    """The parent of every process."""
+    return _parents()
+
+
 def below(host: SimulatedHost) -> set[int]:
     """Everything that runs on the host."""
     assert host._process is not None

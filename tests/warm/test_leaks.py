@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from csi_driver.orchestrator.runner import WorkerRunner
+from csi_driver.orchestrator.warm.ladder import KEEPER_SECONDS
+from csi_driver.orchestrator.warm.pool import SHORT_SECONDS
 from tests.simulator.host import SimulatedHost
 from tests.warm import processes
 from tests.warm.storage import Storage, alive, descriptors, no_volume, until, volume
@@ -17,7 +19,8 @@ from tests.warm.storage import Storage, alive, descriptors, no_volume, until, vo
 # `make soak-warm` asks for more.
 RUNS = int(os.environ.get("WARM_RUNS", "200"))
 WARM_UP = 20
-SETTLE_SECONDS = 2.0
+# A second parked run is kept for a while after one did not suffice, and the keeper looks now and then.
+SETTLE_SECONDS = SHORT_SECONDS + KEEPER_SECONDS + 3.0
 
 
 @pytest.fixture
