@@ -146,7 +146,7 @@ def test_run_directories_are_private_and_removed(runner: WorkerRunner, run_root:
     wait_until(lambda: len(list(worker.glob("run-*"))) <= (0 if runner.rung == "plain" else 4))
 
 
-@pytest.mark.parametrize("rung", ["standby", "plain"])
+@pytest.mark.parametrize("rung", ["standby", "forked", "plain"])
 def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, rung: str) -> None:
     """Its calls died; the next one works, and nothing of the old worker is left."""
     pid = tmp_path / "pid"
