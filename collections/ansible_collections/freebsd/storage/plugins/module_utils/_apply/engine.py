@@ -112,14 +112,19 @@ class Engine:
             self._predict(upkeep.predicted(facts), items)
             return []
         self.begun = True
+        self._stirred |= facts.trash.exists and bool(upkeep.leftovers(facts))
         facts, undone = upkeep.complete(facts, self._commands)
         self._drift += undone
-        before = facts
+        return self._execute(facts, items)
+
+    def _execute(self, facts: Facts, items: Sequence[Item]) -> list[Item]:
+        """Plan and do; return the items that have to wait."""
+        volumes = facts.volumes
         planned, facts, waiting = self._plan(facts, items)
-        self._facts = facts._replace(volumes={**before.volumes, **facts.volumes})
+        self._facts = facts._replace(volumes={**volumes, **facts.volumes})
+        self._stirred |= self._stirs([step for each in planned for step in each.plan.steps], facts)
         doing = Round(self._commands, self._ctl, facts, planned)
         doing.execute()
-        self._stirred |= self._stirs([step for each in planned for step in each.plan.steps], facts)
         self._drift += doing.drift
         self._reloads += doing.reloads
         for each in planned:

@@ -36,7 +36,7 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     value = _names.owner_value(owner, guid)
     judged, drift = _judged(found, parent, value)
     deleted = [volume for volume in judged if _is_trash(parent, volume.dataset)]
-    unique, twins = _unique([volume for volume in judged if volume not in deleted])
+    unique, twins = _unique([volume for volume in judged if not _is_trash(parent, volume.dataset)])
     known = {volume.uuid for volume in unique}
     taken = judged_snapshots(found, {volume.dataset: volume for volume in (*unique, *deleted)}, value)
     return Inventory(

@@ -38,9 +38,19 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         raise NextRound
     if dataset in facts.datasets:
         raise foreign_name(dataset, facts.owner)
-    blank = Volume(
+    blank = _blank(want, dataset, choose.uuid())._replace(maker=item)
+    if want.parameters.source is not None:
+        return plan_clone(facts, blank, want.required_bytes, want.limit_bytes)
+    size = sizes.size_of(want.required_bytes, want.limit_bytes, blank.volblocksize)
+    volume = blank._replace(size_bytes=size)
+    after = facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid})
+    return Plan(after, (CreateVolume(volume),), volume)
+
+
+def _blank(want: VolumeWanted, dataset: str, uuid: str) -> Volume:
+    return Volume(
         dataset=dataset,
-        uuid=choose.uuid(),
+        uuid=uuid,
         name=want.name,
         size_bytes=0,
         used_bytes=0,
@@ -48,14 +58,7 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         created=0,
         parameters=want.parameters,
         digest=want.parameters.digest(),
-        maker=item,
     )
-    if want.parameters.source is not None:
-        return plan_clone(facts, blank, want.required_bytes, want.limit_bytes)
-    size = sizes.size_of(want.required_bytes, want.limit_bytes, blank.volblocksize)
-    volume = blank._replace(size_bytes=size)
-    after = facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid})
-    return Plan(after, (CreateVolume(volume),), volume)
 
 
 def plan_absent(facts: Facts, uuid: str) -> Plan:
