@@ -41,9 +41,9 @@ def config_of(loaded: Loaded) -> Config:
     return loaded.config
 
 
-def configs(tmp_path: Path, text: str, **others: str) -> tuple[Config, Config]:
-    """Return what 14 and what 15 make of TEXT."""
-    old, new = (config_of(read(tmp_path, text, release=release, **others)) for release in BOTH)
+def configs(tmp_path: Path, text: str, b: str = "") -> tuple[Config, Config]:
+    """Return what 14 and what 15 make of TEXT; B is what /etc/b.conf holds."""
+    old, new = (config_of(read(tmp_path, text, release=release, b=b)) for release in BOTH)
     return old, new
 
 

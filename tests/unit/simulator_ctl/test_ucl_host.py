@@ -54,7 +54,7 @@ def _auth(chap: str | None) -> dict[str, Json]:
     if chap == "chap":
         return {"chap": [{"user": "u", "secret": SECRET}, {"user": "v", "secret": SECRET}], **names}
     if chap == "chap-mutual":
-        user = {"user": "u", "secret": SECRET, "mutual-user": "m", "mutual-secret": SECRET}
+        user: Json = {"user": "u", "secret": SECRET, "mutual-user": "m", "mutual-secret": SECRET}
         return {"chap-mutual": [user], **names}
     return {"auth-type": "none", **names}
 
@@ -134,9 +134,14 @@ def write(host: Host, tree: Tree) -> None:
 
 
 @pytest.fixture(params=BOTH)
-def host(request: pytest.FixtureRequest, make_host: Callable[[str], Host]) -> Host:
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def host(make_host: Callable[[str], Host], release: str) -> Host:
     """A host whose rc.conf has ctld read UCL; ctld is not running."""
-    made = make_host(request.param)
+    made = make_host(release)
     made.run("sysrc", "ctld_flags=-u -f /etc/ctl.conf")
     for number in (1, 2):
         made.volume(f"tank/csi/pvc-{number}")
