@@ -127,6 +127,7 @@ ERRORS = [
     ("a", at_end("unfinished key")),
     ("a =", at_end("unfinished key")),
     ('"a" ', at_end("unfinished key")),
+    ('a = 1; "', at_end("unfinished key")),
     ("# c\n {a = 1}", at(2, 1, "key must begin with a letter", "{")),
     ("a{", at(1, 1, "invalid character in a key", "{")),
     ("a == 1", at(1, 3, "unexpected '=' character", "=")),
