@@ -23,6 +23,12 @@ def make_host(tmp_path: Path) -> Iterator[Callable[[str], Host]]:
 
 
 @pytest.fixture
-def host(make_host: Callable[[str], Host]) -> Host:
-    """A FreeBSD 14.3 host with an empty pool `tank`, ctld not running."""
-    return make_host("14.3")
+def release() -> str:
+    """The FreeBSD release; a module whose tests hold for others too gives this fixture parameters."""
+    return "14.3"
+
+
+@pytest.fixture
+def host(make_host: Callable[[str], Host], release: str) -> Host:
+    """A host with an empty pool `tank`, ctld not running."""
+    return make_host(release)

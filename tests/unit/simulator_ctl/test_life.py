@@ -16,6 +16,11 @@ from tests.unit.simulator_ctl.host import (
 )
 
 
+@pytest.fixture(params=["14.3", "15.0"])
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def exporting(host: Host) -> Host:
     host.volume("tank/csi/pvc-1")
@@ -77,6 +82,18 @@ def test_a_ctld_started_after_a_kill_removes_what_the_file_no_longer_has(exporti
     exporting.run("service", "ctld", "start")
     assert initiator.closed()
     assert [lun.backend for lun in exporting.part.kernel.luns.values()] == ["ramdisk"]
+
+
+def test_a_lun_without_names_of_its_own_is_made_anew_after_a_kill_since_15(host: Host) -> None:
+    """Its generated serial is "set before, unset now" to the new ctld; 14 does not compare what is unset."""
+    host.volume("tank/csi/pvc-1")
+    host.write(one_volume().replace("  serial", "  #").replace("  device-id", "  #"))
+    host.start()
+    before = host.part.kernel.luns[0]
+    assert before.serial == "MYSERIAL0000"
+    host.run("pkill", "-9", "ctld")
+    host.run("service", "ctld", "start")
+    assert (host.part.kernel.luns[0] is before) == (host.machine.release.major < 15)
 
 
 def test_an_invalid_file_stops_the_start(host: Host) -> None:

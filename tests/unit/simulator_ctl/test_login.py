@@ -23,6 +23,11 @@ from tests.unit.simulator_ctl.host import (
 SECRET, MUTUAL = "secretsecret", "mutualmutual"
 
 
+@pytest.fixture(params=["14.3", "15.0"])
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def exporting(host: Host) -> Host:
     host.volume("tank/csi/pvc-1")

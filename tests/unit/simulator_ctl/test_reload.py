@@ -22,6 +22,11 @@ from tests.unit.simulator_ctl.host import (
 BLOCKS = GIB // 512
 
 
+@pytest.fixture(params=["14.3", "15.0"])
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def exporting(host: Host) -> Host:
     """A running ctld with the one target pvc-1."""

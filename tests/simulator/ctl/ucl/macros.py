@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.simulator.ctl.ucl.tree import Kind, Strategy, Value
 from tests.simulator.registry import Unmodelled
 
 _DEEPEST = 16
+_ARGUMENTS = re.compile(r"\(((?:[^()\"]|\"[^\"\\]*\")*)\)")
 _NOT_MODELLED = ("includes", "priority", "load", "inherit")
 _ARGUMENTS_NOT_MODELLED = ("sign", "url", "prefix", "key", "target", "path", "priority")
 
@@ -137,14 +139,13 @@ def _skip_spaces(source: Source) -> None:
 
 def _arguments(source: Source) -> Value:
     """Read what stands in the parentheses, itself UCL."""
-    end = source.text.find(")", source.at)
-    inner = source.text[source.at + 1 : end]
-    if end < 0 or "(" in inner or '"' in inner:
-        raise Unmodelled("UCL: parentheses or quotes among the arguments of a macro")
-    source.skip_to(end + 1)
+    match = _ARGUMENTS.match(source.text, source.at)
+    if match is None:
+        raise Unmodelled("UCL: parentheses or escaped quotes among the arguments of a macro")
+    source.skip_to(match.end())
     parsing = Parsing(_NoMacros())
     try:
-        Reader(parsing, Source(inner.encode("latin-1"), "<unknown>"), Strategy.APPEND).read()
+        Reader(parsing, Source(match.group(1).encode("latin-1"), "<unknown>"), Strategy.APPEND).read()
     except UclError as error:
         raise Unmodelled("UCL: arguments of a macro that cannot be parsed") from error
     assert parsing.top is not None

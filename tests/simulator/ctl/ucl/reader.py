@@ -168,7 +168,7 @@ class Reader:
 
     def _quoted_key(self) -> str:
         self.source.skip()
-        raw = self.source.double_quoted()
+        raw = "" if self.source.ended else self.source.double_quoted()
         if self.source.ended:
             raise self.source.error("unfinished key")
         return plain(unescape(raw) if "\\" in raw else raw)

@@ -12,9 +12,11 @@ from typing import Any, Optional, TypeVar
 
 from . import _nouns
 from ._apply.entry import check_common, release
+from ._apply.sweeping import ours
 from ._read import read_facts, read_parent
 from ._state import Facts
 from ._zfs.model import Snapshot, Volume
+from ._zfs.trash import kept
 from .command import Commands, SystemCommands
 from .errors import HostError
 
@@ -51,7 +53,7 @@ def _info(options: Mapping[str, Any], commands: Commands) -> dict[str, object]:
         )
         result.update(_page(facts, options))
         available = facts.available_bytes
-        drift = _nouns.drift_nouns(facts.drift)
+        drift = _nouns.drift_nouns([*facts.drift, *kept(facts.trash, ours(facts, facts.trash))])
     else:
         available = read_parent(commands, options["parent"], options["settings_dir"])
     if "capacity" in options["kinds"]:

@@ -66,6 +66,16 @@ def hidden_leaf_of(uuid: str) -> str:
     return f"clone-{uuid}"
 
 
+def trash_of(parent: str) -> str:
+    """Return the dataset below which deleted volumes wait for their snapshots to go; no volume's leaf is like it."""
+    return f"{parent}/trash_"
+
+
+def trashed(parent: str, uuid: str) -> str:
+    """Return the dataset of a deleted volume."""
+    return f"{trash_of(parent)}/{uuid}"
+
+
 def encoded(name: str) -> str:
     """Return the name as ASCII without any character that means something to a tool."""
     return quote(name, safe="")

@@ -78,4 +78,9 @@ def masked(noun: Optional[dict[str, object]]) -> dict[str, object]:
 
 def drift_nouns(drift: Iterable[Drift]) -> list[dict[str, object]]:
     """Return what is odd on the host as it is reported, each thing once."""
-    return [dict(each._asdict()) for each in dict.fromkeys(drift)]
+    return [_drift_noun(each) for each in dict.fromkeys(drift)]
+
+
+def _drift_noun(drift: Drift) -> dict[str, object]:
+    noun: dict[str, object] = {"kind": drift.kind, "object": drift.object, "msg": drift.msg}
+    return {**noun, "bytes": drift.bytes} if drift.bytes else noun

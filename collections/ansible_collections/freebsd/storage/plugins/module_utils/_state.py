@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional, Protocol, Union
 
 from . import _names
 from ._ctl.model import Kernel
-from ._zfs.model import Drift, Inventory, Record, Snapshot, Volume
+from ._zfs.model import Drift, Inventory, Record, Snapshot, Trash, Volume
 from .errors import HostError
 
 
@@ -35,7 +35,8 @@ class Facts(NamedTuple):
     `grown` names the volumes whose size this round changes or checks. `snapshots` are those that
     are listed, by uuid, and `taken` all there are, by the uuid of the volume; `fresh` names the
     volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
-    `unmended` has the clones that could not be finished, with the reason.
+    `unmended` has the clones that could not be finished, with the reason. `trash` are the volumes
+    that were deleted and still have snapshots.
     """
 
     owner: str
@@ -65,6 +66,7 @@ class Facts(NamedTuple):
     fresh: frozenset[str] = frozenset()
     tapped: frozenset[str] = frozenset()
     unmended: Mapping[str, HostError] = {}
+    trash: Trash = Trash()
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -159,6 +161,12 @@ class DestroyVolume(NamedTuple):
     volume: Volume
 
 
+class TrashVolume(NamedTuple):
+    """Put the volume, which has snapshots, where it is a volume no more and goes with the last of them."""
+
+    volume: Volume
+
+
 class GrowVolume(NamedTuple):
     """Give the volume the size it has here, if it `grows`, and see that the kernel shows it, if it is `exported`."""
 
@@ -198,7 +206,8 @@ class Unpublish(NamedTuple):
     last: bool
 
 
-Step = Union[CreateVolume, CloneVolume, DestroyVolume, GrowVolume, TakeSnapshot, DestroySnapshot, Publish, Unpublish]
+VolumeStep = Union[CreateVolume, CloneVolume, DestroyVolume, TrashVolume, GrowVolume]
+Step = Union[VolumeStep, TakeSnapshot, DestroySnapshot, Publish, Unpublish]
 
 
 class Plan(NamedTuple):
@@ -251,6 +260,7 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         snapshots={each.uuid: each for each in inventory.snapshots if each.listed},
         snapshot_names={each.name: each.uuid for each in inventory.snapshots if each.listed},
         taken=_by_source(inventory.snapshots),
+        trash=inventory.trash,
     )
     return facts if kernel is None else _with_kernel(facts, kernel)
 

@@ -53,8 +53,10 @@ options:
       - Kind C(volume), present, with C(uuid) in place of C(name). C(required_bytes) and C(limit_bytes). The volume
         grows if it is smaller; it never shrinks. While it is published, this is done only when the kernel shows the
         size.
-      - Kind C(volume), absent. C(uuid), as RV(results[].volume.uuid) has it. Refused while it is published, and while
-        it has snapshots.
+      - Kind C(volume), absent. C(uuid), as RV(results[].volume.uuid) has it. Refused while it is published. One that
+        has snapshots is gone for everyone who asks, its name is free, and what was written since the newest snapshot
+        is given up; the rest goes with the last snapshot, in whichever run that is. Snapshots that were not made by
+        this module are never destroyed, but told of in RV(host.drift).
       - Kind C(snapshot), present. C(name), any text of at most 128 bytes; C(volume), the uuid.
       - Kind C(snapshot), absent. C(uuid), as RV(results[].snapshot.uuid) has it. Volumes made of it stay.
       - Kind C(publication), present. C(volume), the uuid; C(node), an id of up to 192 printable characters;
@@ -366,6 +368,12 @@ host:
       elements: dict
       sample:
         - {kind: foreign_dataset, object: tank/csi/copy, msg: "a copy: its owner property is received; left alone"}
+        - kind: deleted_volume
+          object: tank/csi/trash_/3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+          msg: >-
+            volume 'database' was deleted, but 65536 bytes are kept by
+            the snapshot tank/csi/trash_/3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2@daily
+          bytes: 65536
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -203,16 +203,6 @@ def test_a_volume_that_does_not_fit_fails_alone(host: Host) -> None:
     host.clean(nouns(reply)[1]["uuid"])
 
 
-def test_the_snapshots_of_someone_else_are_named_and_kept(host: Host) -> None:
-    uuid = host.make("a")
-    host.run("zfs", "snapshot", "tank/csi/a@daily")
-    reply = host.apply(delete(uuid))
-    assert errors(reply) == ["in_use"]
-    assert "tank/csi/a@daily" in str(reply.outcomes[0].error)
-    host.run("zfs", "destroy", "tank/csi/a@daily")
-    host.clean(uuid)
-
-
 def test_a_copy_made_by_send_is_neither_a_volume_nor_in_the_way(host: Host) -> None:
     uuid = host.make("a")
     host.run("zfs", "clone", *_snapshot(host), "tank/csi/copy")

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Union
 
 from .. import _names
-from .._state import DestroySnapshot, DestroyVolume, Step
+from .._state import DestroySnapshot, DestroyVolume, Facts, Step, TrashVolume
 from .._zfs import api, parse
 from .._zfs.model import Snapshot
 from .jobs import Job, Jobs
@@ -18,15 +19,24 @@ from .jobs import Job, Jobs
 class Destroying:
     """The last phase of a round. `held` has the items whose dataset is in use by somebody unknown."""
 
-    def __init__(self, jobs: Jobs, steps: Sequence[tuple[int, Step]]) -> None:
+    def __init__(self, jobs: Jobs, steps: Sequence[tuple[int, Step]], facts: Facts) -> None:
         self._jobs = jobs
+        self._facts = facts
         self._steps = steps
         self.held: set[int] = set()
 
     def execute(self) -> None:
         """Snapshots first: they are named by the place of their volume."""
         self._snapshots([(n, step.snapshot) for n, step in self._steps if isinstance(step, DestroySnapshot)])
-        self._volumes([(n, step) for n, step in self._steps if isinstance(step, DestroyVolume)])
+        unwanted = [
+            (number, step)
+            for number, step in self._steps
+            if isinstance(step, (DestroyVolume, TrashVolume)) and number not in self._jobs.errors
+        ]
+        trash = [number for number, step in unwanted if isinstance(step, TrashVolume)]
+        if trash and not self._facts.trash.exists:
+            self._jobs.run([Job(tuple(trash), api.create_trash(_names.trash_of(self._facts.parent)))])
+        self._volumes([(number, step) for number, step in unwanted if number not in self._jobs.errors])
 
     def _snapshots(self, unwanted: Sequence[tuple[int, Snapshot]]) -> None:
         """One that has clones gets out of the way of its name, and then goes with the last of them."""
@@ -37,17 +47,18 @@ class Destroying:
         self._jobs.changed |= done
         self._jobs.remove([Job((number,), api.destroy_later(name)) for number, _, name in held if number in done])
 
-    def _volumes(self, unwanted: Sequence[tuple[int, DestroyVolume]]) -> None:
-        jobs = [
-            Job((number,), api.destroy(step.volume.dataset))
-            for number, step in unwanted
-            if number not in self._jobs.errors
-        ]
+    def _volumes(self, unwanted: Sequence[tuple[int, Union[DestroyVolume, TrashVolume]]]) -> None:
+        jobs = [Job((number,), self._command(step)) for number, step in unwanted]
         self._jobs.changed |= self._jobs.remove(jobs)
         for number in (number for job in jobs for number in job.items):
             error = self._jobs.errors.get(number)
             if error is not None and parse.is_busy(error):
                 self.held.add(number)
+
+    def _command(self, step: Union[DestroyVolume, TrashVolume]) -> list[str]:
+        if isinstance(step, DestroyVolume):
+            return api.destroy(step.volume.dataset)
+        return api.rename(step.volume.dataset, _names.trashed(self._facts.parent, step.volume.uuid))
 
 
 def _deleted(snapshot: Snapshot) -> str:

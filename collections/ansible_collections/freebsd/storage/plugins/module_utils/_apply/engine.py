@@ -19,11 +19,12 @@ from typing import NamedTuple, Optional
 from .. import _settings
 from .._ctl.seam import CtlHost
 from .._read import read_facts
-from .._state import Chooser, Facts, NextRound
+from .._state import Chooser, DestroySnapshot, DestroyVolume, Facts, NextRound, Step, TrashVolume
 from .._zfs.model import Drift
+from .._zfs.trash import kept
 from ..command import Commands
 from ..errors import HostError
-from . import outcome, upkeep
+from . import outcome, sweeping, upkeep
 from .outcome import Outcome
 from .planning import NEED_KERNEL, plan_of
 from .round import Planned, Round
@@ -70,6 +71,8 @@ class Engine:
         self._drift: list[Drift] = []
         self._reloads = 0
         self._look = False
+        self._facts: Optional[Facts] = None
+        self._stirred = False
         self.begun = False
 
     def run(self, items: Sequence[Item]) -> Reply:
@@ -83,6 +86,8 @@ class Engine:
                 self._lock(stack)
             while waiting:
                 waiting = self._round(waiting)
+            if self._facts is not None:
+                self._drift += sweeping.sweep(self._facts, self._commands, stirred=self._stirred)
         drift = tuple(dict.fromkeys(self._drift))
         return Reply(tuple(self._outcomes[item.number] for item in items), self._reloads, drift)
 
@@ -99,15 +104,25 @@ class Engine:
             facts = self._read(items)
         except HostError as error:
             self._outcomes.update({item.number: Outcome(item, error=error) for item in items})
+            self._facts = None
             return []
         self._drift += facts.drift
         if self._request.check_mode:
+            self._drift += kept(facts.trash, sweeping.ours(facts, facts.trash))
             self._predict(upkeep.predicted(facts), items)
             return []
         self.begun = True
+        self._stirred |= facts.trash.exists and bool(upkeep.leftovers(facts))
         facts, undone = upkeep.complete(facts, self._commands)
         self._drift += undone
+        return self._execute(facts, items)
+
+    def _execute(self, facts: Facts, items: Sequence[Item]) -> list[Item]:
+        """Plan and do; return the items that have to wait."""
+        volumes = facts.volumes
         planned, facts, waiting = self._plan(facts, items)
+        self._facts = facts._replace(volumes={**volumes, **facts.volumes})
+        self._stirred |= self._stirs([step for each in planned for step in each.plan.steps], facts)
         doing = Round(self._commands, self._ctl, facts, planned)
         doing.execute()
         self._drift += doing.drift
@@ -115,6 +130,11 @@ class Engine:
         for each in planned:
             self._outcomes[each.item.number] = outcome.of(each, doing, self._request.owner)
         return self._held(planned, doing) + waiting
+
+    def _stirs(self, steps: Sequence[Step], facts: Facts) -> bool:
+        """Return whether there may be deleted volumes that nothing keeps any more."""
+        taking = (DestroySnapshot, DestroyVolume) if facts.trash.exists else ()
+        return any(isinstance(step, (TrashVolume, *taking)) for step in steps)
 
     def _held(self, planned: Sequence[Planned], doing: Round) -> list[Item]:
         """Return the items to be tried once more with a look at the kernel, which may hold their device."""

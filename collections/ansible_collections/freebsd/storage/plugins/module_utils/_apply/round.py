@@ -90,7 +90,7 @@ class Round:
         Writing(self._jobs, steps, owner_value(self._facts)).execute()
         if any(_is_exported(step) for _number, step in steps):
             self._export(steps)
-        destroying = Destroying(self._jobs, steps)
+        destroying = Destroying(self._jobs, steps, self._facts)
         destroying.execute()
         self.held = destroying.held
         self._read_back(steps)

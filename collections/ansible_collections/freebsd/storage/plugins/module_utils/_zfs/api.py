@@ -17,7 +17,7 @@ _WHAT = ("-s", "local,received,none", "-o", "name,property,value,source", "all")
 
 
 def read(parent: str) -> list[str]:
-    """Read the parent and everything below it, snapshots too."""
+    """Read a dataset and everything below it, snapshots too."""
     return [*_GET, "-r", "-t", "filesystem,volume,snapshot", *_WHAT, parent]
 
 
@@ -103,6 +103,17 @@ def rename(dataset: str, target: str) -> list[str]:
 def destroy_later(dataset: str) -> list[str]:
     """Destroy a snapshot, or have it vanish with the last of its clones and holds."""
     return ["zfs", "destroy", "-d", dataset]
+
+
+def create_trash(dataset: str) -> list[str]:
+    """Make the place for deleted volumes; it is never mounted."""
+    options = {"canmount": "off", "mountpoint": "none", f"{_names.PREFIX}trash": _names.SCHEMA}
+    return ["zfs", "create", *_settings(options), dataset]
+
+
+def rollback(snapshot: str) -> list[str]:
+    """Give up what was written since the newest snapshot; zfs refuses any other."""
+    return ["zfs", "rollback", snapshot]
 
 
 def _settings(options: dict[str, str]) -> list[str]:

@@ -111,7 +111,8 @@ class Volume(NamedTuple):
 
     `unreadable` tells of publications whose records cannot be read: to whom it is exported is then
     not known. `goal_bytes` is the size a clone is to get, and `reserved` whether its blocks are set
-    aside. `maker`: the item of the running batch that is to make it, if any.
+    aside. `written_bytes` were written since its newest snapshot. `maker`: the item of the running
+    batch that is to make it, if any.
     """
 
     dataset: str
@@ -127,6 +128,7 @@ class Volume(NamedTuple):
     unreadable: tuple[str, ...] = ()
     goal_bytes: int = 0
     reserved: bool = False
+    written_bytes: int = 0
     maker: Optional[int] = None
 
     @property
@@ -160,8 +162,8 @@ class Snapshot(NamedTuple):
 
     Of what `kind`: OURS, with a `uuid` and a `name`; HIDDEN, made for a clone and for nothing else;
     DELETED, waiting for its clones to go; FOREIGN, none of our business. `source` is the uuid of the
-    volume. `held`: clones or holds keep it; `deferred`: it vanishes with the last of them. `maker`:
-    the item of the running batch that is to make it, if any.
+    volume. `held`: `clones` or `holds` keep it; `deferred`: it vanishes with the last of them.
+    `maker`: the item of the running batch that is to make it, if any.
     """
 
     dataset: str
@@ -173,7 +175,8 @@ class Snapshot(NamedTuple):
     uuid: str = ""
     name: str = ""
     txg: int = 0
-    held: bool = False
+    clones: tuple[str, ...] = ()
+    holds: int = 0
     deferred: bool = False
     maker: Optional[int] = None
 
@@ -183,24 +186,43 @@ class Snapshot(NamedTuple):
         return self.dataset.partition("@")[0]
 
     @property
+    def held(self) -> bool:
+        """Whether it can be destroyed only later."""
+        return bool(self.clones or self.holds)
+
+    @property
     def listed(self) -> bool:
         """Whether there is such a snapshot for those who ask."""
         return self.kind == OURS and not self.deferred
 
 
 class Drift(NamedTuple):
-    """Something on the host that is not as it should be, and was left alone."""
+    """Something on the host that is not as it should be, and was left alone; `bytes`: what it takes up, if known."""
 
     kind: str
     object: str
     msg: str
+    bytes: int = 0
+
+
+class Trash(NamedTuple):
+    """
+    The deleted volumes of ours that wait for their snapshots to go, and all these snapshots.
+
+    `exists`: there is a dataset for them; `removable`: it is ours and empty.
+    """
+
+    volumes: tuple[Volume, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    exists: bool = False
+    removable: bool = False
 
 
 class Inventory(NamedTuple):
     """
     What one read of the parent dataset shows.
 
-    `snapshots` are all those of the volumes. `unreadable` has the datasets and snapshots that are
+    `snapshots` are all those of the volumes, deleted ones too. `unreadable` has the datasets and snapshots that are
     ours by their mark, by uuid, though they cannot be read: they are there, and must not be taken
     for gone.
     """
@@ -213,6 +235,7 @@ class Inventory(NamedTuple):
     available_bytes: int
     unreadable: Mapping[str, str] = {}
     snapshots: tuple[Snapshot, ...] = ()
+    trash: Trash = Trash()
 
 
 def compact_json(data: Mapping[str, object]) -> str:

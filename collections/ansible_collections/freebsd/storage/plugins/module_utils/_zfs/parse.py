@@ -12,13 +12,13 @@ in the C locale.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional, Union
 
 from .. import _names
 from ..command import Completed
 from ..errors import HostError
-from .model import Drift, Inventory, Parameters, Record, Snapshot, Volume
+from .model import Drift, Inventory, Parameters, Record, Snapshot, Trash, Volume
 from .properties import Properties, is_own, number_of, own, properties, text_of
 from .snapshots import judged as judged_snapshots
 
@@ -35,9 +35,10 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     guid = text_of(found[parent], "guid")
     value = _names.owner_value(owner, guid)
     judged, drift = _judged(found, parent, value)
-    unique, twins = _unique(judged)
+    deleted = [volume for volume in judged if _is_trash(parent, volume.dataset)]
+    unique, twins = _unique([volume for volume in judged if not _is_trash(parent, volume.dataset)])
     known = {volume.uuid for volume in unique}
-    taken = judged_snapshots(found, {volume.dataset: volume for volume in unique}, value)
+    taken = judged_snapshots(found, {volume.dataset: volume for volume in (*unique, *deleted)}, value)
     return Inventory(
         parent=parent,
         parent_guid=guid,
@@ -45,12 +46,21 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
         datasets=frozenset(found),
         drift=(*drift, *twins, *taken.drift),
         unreadable={
-            **{uuid: name for name, uuid in _uuids(found, value) if uuid not in known},
+            **{uuid: name for name, uuid in _uuids(found, parent, value) if uuid not in known},
             **taken.unreadable,
         },
         snapshots=taken.snapshots,
+        trash=_trash(found, parent, deleted, taken.snapshots),
         available_bytes=number_of(found[parent], "available"),
     )
+
+
+def trash(text: str, parent: str, owner_value: str) -> Trash:
+    """Return what a read of the trash alone shows."""
+    found = properties(text)
+    deleted, _drift = _judged(found, parent, owner_value)
+    taken = judged_snapshots(found, {volume.dataset: volume for volume in deleted}, owner_value)
+    return _trash(found, parent, deleted, taken.snapshots)
 
 
 def volumes(text: str, owner_value: str) -> dict[str, Volume]:
@@ -91,11 +101,30 @@ def _judge(name: str, props: Properties, owner_value: str) -> tuple[Optional[Vol
     return volume._replace(records=records, unreadable=tuple(each.msg for each in odd)), odd
 
 
-def _uuids(found: Mapping[str, Properties], owner_value: str) -> Iterator[tuple[str, str]]:
+def _is_trash(parent: str, dataset: str) -> bool:
+    return dataset.startswith(f"{_names.trash_of(parent)}/")
+
+
+def _trash(
+    found: Mapping[str, Properties], parent: str, deleted: Sequence[Volume], snapshots: Sequence[Snapshot]
+) -> Trash:
+    place = _names.trash_of(parent)
+    uuids = {volume.uuid for volume in deleted}
+    return Trash(
+        volumes=tuple(deleted),
+        snapshots=tuple(each for each in snapshots if each.source in uuids),
+        exists=place in found,
+        removable=place in found and is_own(found[place], "trash") and not any(_is_trash(parent, n) for n in found),
+    )
+
+
+def _uuids(found: Mapping[str, Properties], parent: str, owner_value: str) -> Iterator[tuple[str, str]]:
     """The datasets that carry the owner's mark and a uuid, whatever else can be read of them."""
     for name, props in found.items():
         uuid = props.get(f"{_names.PREFIX}uuid")
-        if uuid is not None and uuid.source == "local" and _claim(name, props, owner_value) == owner_value:
+        if _is_trash(parent, name) or uuid is None or uuid.source != "local":
+            continue
+        if _claim(name, props, owner_value) == owner_value:
             yield name, uuid.value
 
 
@@ -136,6 +165,7 @@ def _volume(name: str, props: Properties) -> Volume:
         digest=own(props, "hash"),
         goal_bytes=int(own(props, "size")) if is_own(props, "size") else 0,
         reserved="refreservation" in props and props["refreservation"].value not in ("0", "none"),
+        written_bytes=number_of(props, "written") if "written" in props else 0,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import _names
-from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan, Unpublish
+from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan, TrashVolume, Unpublish
 from ..errors import HostError
 from . import sizes
 from .model import Parameters, Volume
@@ -38,18 +38,7 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         raise NextRound
     if dataset in facts.datasets:
         raise foreign_name(dataset, facts.owner)
-    blank = Volume(
-        dataset=dataset,
-        uuid=choose.uuid(),
-        name=want.name,
-        size_bytes=0,
-        used_bytes=0,
-        volblocksize=want.parameters.volblocksize,
-        created=0,
-        parameters=want.parameters,
-        digest=want.parameters.digest(),
-        maker=item,
-    )
+    blank = _blank(want, dataset, choose.uuid())._replace(maker=item)
     if want.parameters.source is not None:
         return plan_clone(facts, blank, want.required_bytes, want.limit_bytes)
     size = sizes.size_of(want.required_bytes, want.limit_bytes, blank.volblocksize)
@@ -58,17 +47,32 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
     return Plan(after, (CreateVolume(volume),), volume)
 
 
+def _blank(want: VolumeWanted, dataset: str, uuid: str) -> Volume:
+    return Volume(
+        dataset=dataset,
+        uuid=uuid,
+        name=want.name,
+        size_bytes=0,
+        used_bytes=0,
+        volblocksize=want.parameters.volblocksize,
+        created=0,
+        parameters=want.parameters,
+        digest=want.parameters.digest(),
+    )
+
+
 def plan_absent(facts: Facts, uuid: str) -> Plan:
     """
     Destroy the volume; there being none is success, for the parent was read and is the right one.
 
+    With snapshots, whosever they are, it goes when they do; for those who ask it is gone at once.
     Where the kernel was looked at and holds the device without a record, that is ended first.
     """
     check_readable(facts, uuid)
     volume = facts.volumes.get(uuid)
     if volume is None:
         return Plan(facts, (), None)
-    if uuid in facts.unsettled:
+    if uuid in facts.unsettled | facts.tapped:
         raise NextRound
     if volume.records:
         nodes = ", ".join(sorted(record.node for record in volume.records))
@@ -77,7 +81,7 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
             f"volume {uuid} ({volume.dataset}) is published to {nodes}; unpublish it first",
             actual=[record.node for record in volume.records],
         )
-    destroy = DestroyVolume(volume)
+    destroy = TrashVolume(volume) if facts.taken.get(uuid) else DestroyVolume(volume)
     held = facts.shown.get(uuid)
     if held is None:
         return Plan(facts.without_volume(volume), (destroy,), volume, depends=volume.maker)

@@ -47,7 +47,8 @@ def plan_clone(facts: Facts, blank: Volume, required_bytes: int, limit_bytes: in
 
 def _after(facts: Facts, origin: Origin, volume: Volume) -> Facts:
     tapped = frozenset([origin.snapshot.source] if origin.tapped else [])
-    after = facts.with_volume(volume).with_snapshot(origin.snapshot._replace(held=True))
+    snapshot = origin.snapshot._replace(clones=(*origin.snapshot.clones, volume.dataset))
+    after = facts.with_volume(volume).with_snapshot(snapshot)
     return after._replace(fresh=facts.fresh | {volume.uuid}, tapped=facts.tapped | tapped)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .. import _names
 from .._state import Chooser, DestroySnapshot, Facts, NextRound, Plan, TakeSnapshot
 from ..errors import HostError
-from .model import OURS, Snapshot
+from .model import OURS, Snapshot, Volume
 from .seen import check_seen
 
 
@@ -38,21 +38,22 @@ def plan_present(facts: Facts, want: SnapshotWanted, choose: Chooser, item: int)
         raise NextRound
     if dataset in facts.datasets:
         raise _foreign_name(dataset, facts.owner)
-    snapshot = Snapshot(
+    snapshot = _of(volume, dataset)._replace(uuid=choose.uuid(), name=want.name, maker=item)
+    after = facts.with_snapshot(snapshot)._replace(
+        fresh=facts.fresh | {snapshot.uuid}, tapped=facts.tapped | {volume.uuid}
+    )
+    return Plan(after, (TakeSnapshot(snapshot),), None, snapshot=snapshot)
+
+
+def _of(volume: Volume, dataset: str) -> Snapshot:
+    return Snapshot(
         dataset=dataset,
         kind=OURS,
         source=volume.uuid,
         size_bytes=volume.size_bytes,
         created=0,
         volblocksize=volume.volblocksize,
-        uuid=choose.uuid(),
-        name=want.name,
-        maker=item,
     )
-    after = facts.with_snapshot(snapshot)._replace(
-        fresh=facts.fresh | {snapshot.uuid}, tapped=facts.tapped | {volume.uuid}
-    )
-    return Plan(after, (TakeSnapshot(snapshot),), None, snapshot=snapshot)
 
 
 def plan_absent(facts: Facts, uuid: str) -> Plan:

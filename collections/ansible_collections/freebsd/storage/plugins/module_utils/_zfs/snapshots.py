@@ -61,7 +61,8 @@ def _snapshot(name: str, props: Properties, kind: str, source: Optional[Volume])
         created=number_of(props, "creation"),
         volblocksize=source.volblocksize,
         txg=number_of(props, "createtxg"),
-        held=_is_held(props),
+        clones=tuple(name for name in _shown(props, "clones").split(",") if name not in ("", "-")),
+        holds=int(_shown(props, "userrefs") or 0),
         deferred=_shown(props, "defer_destroy") == "on",
     )
     if kind not in (OURS, DELETED):
@@ -73,11 +74,6 @@ def _snapshot(name: str, props: Properties, kind: str, source: Optional[Volume])
     if not _names.UUID.fullmatch(uuid):
         raise ValueError("the uuid is not 32 hexadecimal digits")
     return snapshot._replace(uuid=uuid, name=_names.decoded(own(props, "snapshot-name")))
-
-
-def _is_held(props: Properties) -> bool:
-    """Return whether clones or holds keep it; without clones zfs shows nothing, or a dash."""
-    return _shown(props, "clones") not in ("", "-") or _shown(props, "userrefs") not in ("", "0")
 
 
 def _shown(props: Properties, name: str) -> str:

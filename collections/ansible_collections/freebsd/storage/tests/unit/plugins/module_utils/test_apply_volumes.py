@@ -28,6 +28,7 @@ from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes i
     parent_text,
     record,
     settings,
+    snapshot_text,
     volume_text,
 )
 
@@ -323,3 +324,66 @@ def test_a_parameter_too_long_for_zfs_fails_its_item_only(prepared: Path) -> Non
     )
     assert (error_of(reply).code, error_of(reply).option) == ("invalid", "attributes")
     assert reply.outcomes[1].changed
+
+
+def test_a_clone_of_a_volume_is_made_finished_and_leaves_its_snapshot_to_vanish(prepared: Path) -> None:
+    made = parameters(thin=False, source={"volume": UUIDS[7]})
+    hidden = f"tank/csi/pvc-1@clone-{UUIDS[0]}"
+    size = "org.freebsd.storage:size\t2147483648\tlocal\n"
+    reply = apply(
+        prepared,
+        [wanted("pvc-2", required_bytes=2 << 30, thin=False, volblocksize=4096, source={"volume": UUIDS[7]})],
+        Call(READ, parent_text() + volume_text("pvc-1", UUIDS[7])),
+        Call(
+            f"zfs snapshot -o org.freebsd.storage:owner=demo:{GUID}"
+            f" -o org.freebsd.storage:clone-for={UUIDS[0]} {hidden}"
+        ),
+        Call(
+            "zfs clone -o volmode=dev"
+            f" -o org.freebsd.storage:schema=1 -o org.freebsd.storage:uuid={UUIDS[0]}"
+            f" -o org.freebsd.storage:owner=demo:{GUID} -o org.freebsd.storage:name=pvc-2"
+            f" -o org.freebsd.storage:parameters={made.to_json()} -o org.freebsd.storage:hash={made.digest()}"
+            f" -o org.freebsd.storage:size=2147483648 {hidden} tank/csi/pvc-2"
+        ),
+        Call("zfs set volsize=2147483648 refreservation=auto tank/csi/pvc-2"),
+        Call(f"zfs destroy -d {hidden}"),
+        Call(f"{SHOW} tank/csi/pvc-2", volume_text("pvc-2", size=2 << 30, wanted=made) + f"tank/csi/pvc-2\t{size}"),
+    )
+    noun = reply.outcomes[0].as_dict()["volume"]
+    assert isinstance(noun, dict)
+    assert (noun["size_bytes"], noun["source"]) == (2 << 30, {"volume": UUIDS[7]})
+    assert reply.drift == ()
+
+
+def test_a_clone_that_cannot_be_finished_is_taken_back(prepared: Path) -> None:
+    full = "cannot set property for 'tank/csi/pvc-2': size is greater than available space\n"
+    reply = apply(
+        prepared,
+        [wanted("pvc-2", thin=False, source={"snapshot": UUIDS[9]})],
+        Call(READ, parent_text() + volume_text() + snapshot_text()),
+        Call("zfs clone …"),
+        Call("zfs set volsize=1073741824 refreservation=auto tank/csi/pvc-2", err=full, rc=1),
+        Call("zfs destroy tank/csi/pvc-2"),
+    )
+    assert error_of(reply).code == "out_of_space"
+    assert not reply.outcomes[0].changed
+
+
+def test_a_deleted_volume_with_snapshots_is_moved_and_tidied_up(prepared: Path) -> None:
+    deleted = f"tank/csi/trash_/{UUIDS[0]}"
+    trash = "tank/csi/trash_\ttype\tfilesystem\t-\ntank/csi/trash_\torg.freebsd.storage:trash\t1\tlocal\n"
+    moved = volume_text(dataset=deleted) + f"{deleted}\trefreservation\t1073741824\tlocal\n{deleted}\twritten\t1\t-\n"
+    reply = apply(
+        prepared,
+        [unwanted()],
+        Call(READ, parent_text() + volume_text() + snapshot_text()),
+        Call(
+            "zfs create -o canmount=off -o mountpoint=none -o org.freebsd.storage:trash=1 tank/csi/trash_",
+        ),
+        Call(f"zfs rename tank/csi/pvc-1 {deleted}"),
+        Call(READ.replace(f"all {PARENT}", f"all {PARENT}/trash_"), trash + moved + snapshot_text(f"{deleted}@s")),
+        Call(f"zfs set refreservation=none {deleted}"),
+        Call(f"zfs rollback {deleted}@s"),
+    )
+    assert reply.outcomes[0].as_dict() == {"key": "gone", "changed": True, "volume": None}
+    assert reply.drift == ()
