@@ -73,7 +73,11 @@ def _source(host: str, noun: object) -> SnapshotId | VolumeId | None:
     if noun is None:
         return None
     ((kind, uuid),) = _texts(noun).items()
-    return _id({"snapshot": SnapshotId, "volume": VolumeId}[kind], host, uuid)
+    if kind == SnapshotId.what:
+        return _id(SnapshotId, host, uuid)
+    if kind == VolumeId.what:
+        return _id(VolumeId, host, uuid)
+    raise ValueError(f"{kind!a} is no kind of source")
 
 
 def snapshot(host: str, noun: Mapping[str, Any]) -> Snapshot:
