@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csi_driver.config import ConfigError
+from csi_driver.csi.services import Storage
 from csi_driver.errors import DriverError
 from csi_driver.node.linux import linux_node, source_addresses
 from csi_driver.orchestrator.backend import AnsibleBackend
 from csi_driver.orchestrator.runner import start_runner
 from csi_driver.orchestrator.worker_settings import RUNGS
 from csi_driver.storage import parameters
+from csi_driver.storage.snapshots import SnapshotService
 from csi_driver.storage.volumes import VolumeService
 from csi_driver.telemetry import Metrics, configure_logging
 
@@ -44,14 +46,14 @@ def serve(config: Config, environment: Environment, *, controller: bool, node: b
         signal.signal(number, lambda *_: ended.set())
     metrics = Metrics()
     with contextlib.ExitStack() as stack:
-        volumes = stack.enter_context(_volumes(config, metrics)) if controller else None
+        storage = stack.enter_context(_storage(config, metrics)) if controller else None
         here = _node(config, environment) if node else None
         from csi_driver.csi.server import Server  # noqa: PLC0415 - not before the runner
 
         server = Server(
             environment.endpoint,
             metrics=metrics,
-            volumes=volumes,
+            storage=storage,
             node=here,
             newest_capabilities=config.alpha_capabilities,
         )
@@ -69,7 +71,7 @@ def check(config: Config) -> None:
 
 
 @contextlib.contextmanager
-def _volumes(config: Config, metrics: Metrics) -> Iterator[VolumeService]:
+def _storage(config: Config, metrics: Metrics) -> Iterator[Storage]:
     check(config)
     if not config.hosts:
         raise ConfigError("storage_hosts.hosts: a controller needs at least one storage host")
@@ -78,7 +80,8 @@ def _volumes(config: Config, metrics: Metrics) -> Iterator[VolumeService]:
         runner = start_runner(config, run_root=run_root)
         metrics.watch_rung(RUNGS, lambda: runner.rung)
         try:
-            yield VolumeService(config, AnsibleBackend(config, runner))
+            backend = AnsibleBackend(config, runner)
+            yield Storage(volumes=VolumeService(config, backend), snapshots=SnapshotService(config, backend))
         finally:
             runner.close()
     finally:

@@ -11,18 +11,26 @@ from csi_driver.proto import csi_pb2
 
 _PLUGIN = ("CONTROLLER_SERVICE",)
 
+# Volumes grow while they are published.
+_EXPANSION = csi_pb2.PluginCapability.VolumeExpansion.ONLINE
+
 _CONTROLLER = (
     "CREATE_DELETE_VOLUME",
     "PUBLISH_UNPUBLISH_VOLUME",
     "LIST_VOLUMES",
     "GET_CAPACITY",
+    "CREATE_DELETE_SNAPSHOT",
+    "LIST_SNAPSHOTS",
+    "CLONE_VOLUME",
     "PUBLISH_READONLY",
+    "EXPAND_VOLUME",
     "LIST_VOLUMES_PUBLISHED_NODES",
     "GET_VOLUME",
     "SINGLE_NODE_MULTI_WRITER",
+    "GET_SNAPSHOT",
 )
 
-_NODE = ("STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "SINGLE_NODE_MULTI_WRITER")
+_NODE = ("STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "EXPAND_VOLUME", "SINGLE_NODE_MULTI_WRITER")
 
 # Added in CSI 1.13.
 _NEWEST = frozenset(
@@ -33,8 +41,10 @@ _NEWEST = frozenset(
 def plugin(*, newest: bool) -> csi_pb2.GetPluginCapabilitiesResponse:
     """Return what the plugin as a whole can do."""
     kind = csi_pb2.PluginCapability.Service
+    services = [csi_pb2.PluginCapability(service=kind(type=name)) for name in _announced(_PLUGIN, newest=newest)]
+    expansion = csi_pb2.PluginCapability.VolumeExpansion(type=_EXPANSION)
     return csi_pb2.GetPluginCapabilitiesResponse(
-        capabilities=[csi_pb2.PluginCapability(service=kind(type=name)) for name in _announced(_PLUGIN, newest=newest)]
+        capabilities=[*services, csi_pb2.PluginCapability(volume_expansion=expansion)]
     )
 
 

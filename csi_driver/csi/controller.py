@@ -13,20 +13,21 @@ from csi_driver.proto import csi_pb2, csi_pb2_grpc
 if TYPE_CHECKING:
     import grpc
 
-    from csi_driver.csi.services import Volumes
+    from csi_driver.csi.services import Storage
 
 
 class Controller(csi_pb2_grpc.ControllerServicer):
     """
-    Volumes over gRPC. Methods that are not here answer UNIMPLEMENTED.
+    Volumes and snapshots over gRPC. Methods that are not here answer UNIMPLEMENTED.
 
     A caller that sets no deadline waits for `default_timeout` seconds.
     """
 
     def __init__(
-        self, volumes: Volumes, *, newest_capabilities: bool, default_timeout: float = DEFAULT_TIMEOUT
+        self, storage: Storage, *, newest_capabilities: bool, default_timeout: float = DEFAULT_TIMEOUT
     ) -> None:
-        self._volumes = volumes
+        self._volumes = storage.volumes
+        self._snapshots = storage.snapshots
         self._newest = newest_capabilities
         self._default_timeout = default_timeout
 
@@ -34,15 +35,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         self, request: csi_pb2.CreateVolumeRequest, context: grpc.ServicerContext
     ) -> csi_pb2.CreateVolumeResponse:
         """Make a volume, or return the compatible one of that name."""
-        wanted = requests.create_volume(request)
-        volume = self._volumes.create(
-            wanted.name,
-            wanted.parameters,
-            wanted.required_bytes,
-            wanted.limit_bytes,
-            wanted.capabilities,
-            deadline=self._deadline(context),
-        )
+        volume = self._volumes.create(requests.create_volume(request), deadline=self._deadline(context))
         return csi_pb2.CreateVolumeResponse(volume=responses.volume(volume))
 
     def DeleteVolume(
@@ -94,6 +87,52 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         """Return one volume and where it is published."""
         volume = self._volumes.get(requests.get_volume(request), deadline=self._deadline(context))
         return responses.volume_with_status(volume)
+
+    def ControllerExpandVolume(
+        self, request: csi_pb2.ControllerExpandVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerExpandVolumeResponse:
+        """Grow a volume, published or not."""
+        wanted = requests.expand_volume(request)
+        volume = self._volumes.expand(
+            wanted.volume_id, wanted.required_bytes, wanted.limit_bytes, deadline=self._deadline(context)
+        )
+        return responses.expanded(volume)
+
+    def CreateSnapshot(
+        self, request: csi_pb2.CreateSnapshotRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.CreateSnapshotResponse:
+        """Take a snapshot, or return the one of that name if it is of that volume."""
+        source_volume_id, name = requests.create_snapshot(request)
+        snapshot = self._snapshots.create(source_volume_id, name, deadline=self._deadline(context))
+        return csi_pb2.CreateSnapshotResponse(snapshot=responses.snapshot(snapshot))
+
+    def DeleteSnapshot(
+        self, request: csi_pb2.DeleteSnapshotRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.DeleteSnapshotResponse:
+        """Destroy a snapshot; one that is unknown counts as destroyed."""
+        self._snapshots.delete(requests.delete_snapshot(request), deadline=self._deadline(context))
+        return csi_pb2.DeleteSnapshotResponse()
+
+    def ListSnapshots(
+        self, request: csi_pb2.ListSnapshotsRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ListSnapshotsResponse:
+        """Return the snapshots, or those asked for, page by page."""
+        wanted = requests.list_snapshots(request)
+        page = self._snapshots.list(
+            wanted.starting_token,
+            wanted.max_entries,
+            snapshot_id=wanted.snapshot_id,
+            source_volume_id=wanted.source_volume_id,
+            deadline=self._deadline(context),
+        )
+        return responses.snapshot_list(page)
+
+    def GetSnapshot(
+        self, request: csi_pb2.GetSnapshotRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.GetSnapshotResponse:
+        """Return one snapshot."""
+        snapshot = self._snapshots.get(requests.get_snapshot(request), deadline=self._deadline(context))
+        return csi_pb2.GetSnapshotResponse(snapshot=responses.snapshot(snapshot))
 
     def GetCapacity(
         self, request: csi_pb2.GetCapacityRequest, context: grpc.ServicerContext

@@ -15,6 +15,8 @@ from csi_driver.errors import DriverError, ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from csi_driver.proto import csi_pb2
+
 STRING_MAX_BYTES = 128
 MAP_MAX_BYTES = 4096
 NODE_ID_MAX_BYTES = 256
@@ -43,19 +45,26 @@ def short(field: str, value: str, *, limit: int = STRING_MAX_BYTES) -> None:
         raise invalid(field, f"{size} bytes long, the limit is {limit}; use a shorter one")
 
 
-def name(value: str) -> str:
-    """Check and return the name of an object to create."""
-    required("name", value, remedy="name the volume; the same name always means the same volume")
+def name(value: str, *, what: str) -> str:
+    """Check and return the name of an object to create: `what` it is, such as a volume."""
+    required("name", value, remedy=f"name the {what}; the same name always means the same {what}")
     short("name", value)
     if found := _FORBIDDEN_IN_NAMES.search(value):
         raise invalid("name", f"holds the control character U+{ord(found[0]):04X}; leave it out")
     return value
 
 
-def volume_id(value: str) -> str:
+def volume_id(value: str, *, field: str = "volume_id") -> str:
     """Check and return the id of a volume; whether there is such a volume is not asked here."""
-    required("volume_id", value, remedy="give the id that CreateVolume returned")
-    short("volume_id", value)
+    required(field, value, remedy="give the id that CreateVolume returned")
+    short(field, value)
+    return value
+
+
+def snapshot_id(value: str, *, field: str = "snapshot_id") -> str:
+    """Check and return the id of a snapshot; whether there is such a snapshot is not asked here."""
+    required(field, value, remedy="give the id that CreateSnapshot returned")
+    short(field, value)
     return value
 
 
@@ -86,6 +95,26 @@ def mapping(field: str, value: Mapping[str, str]) -> dict[str, str]:
     if size > MAP_MAX_BYTES:
         raise invalid(field, f"{size} bytes in all, the limit is {MAP_MAX_BYTES}; use fewer or shorter entries")
     return dict(value)
+
+
+def capacity_range(wanted: csi_pb2.CapacityRange, *, given: bool) -> tuple[int, int]:
+    """Check and return the bytes required and the limit, 0 for none; `given` says whether the field is set."""
+    if not given:
+        return 0, 0
+    sizes = {"required_bytes": wanted.required_bytes, "limit_bytes": wanted.limit_bytes}
+    for field, size in sizes.items():
+        if size < 0:
+            raise invalid(f"capacity_range.{field}", f"{size} is negative; give a size in bytes")
+    if not any(sizes.values()):
+        problem = "neither required_bytes nor limit_bytes is above 0; give one, or leave capacity_range out"
+        raise invalid("capacity_range", problem)
+    if 0 < wanted.limit_bytes < wanted.required_bytes:
+        problem = (
+            f"required_bytes {wanted.required_bytes} is above limit_bytes {wanted.limit_bytes}; "
+            "raise the limit or ask for less"
+        )
+        raise invalid("capacity_range", problem)
+    return wanted.required_bytes, wanted.limit_bytes
 
 
 def unsupported(field: str, *, given: bool, what: str) -> None:

@@ -35,7 +35,7 @@ QUIET = frozenset(
 )
 
 _LOGGER = "csi_driver.csi"
-_IDENTIFIERS = ("volume_id", "name", "node_id")
+_IDENTIFIERS = ("volume_id", "source_volume_id", "snapshot_id", "name", "node_id")
 
 
 class _Around(grpc.ServerInterceptor):

@@ -56,6 +56,13 @@ class Node(csi_pb2_grpc.NodeServicer):
         """Return how big and how full a volume is."""
         return responses.stats(self._node.stats(*node_requests.stats(request)))
 
+    def NodeExpandVolume(
+        self, request: csi_pb2.NodeExpandVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.NodeExpandVolumeResponse:
+        """Make the most of a volume that has grown: see its new size, and grow its filesystem."""
+        size = self._node.expand(*node_requests.expand(request))
+        return csi_pb2.NodeExpandVolumeResponse(capacity_bytes=size)
+
     def NodeGetInfo(
         self, request: csi_pb2.NodeGetInfoRequest, context: grpc.ServicerContext
     ) -> csi_pb2.NodeGetInfoResponse:

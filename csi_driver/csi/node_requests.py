@@ -73,6 +73,21 @@ def stats(request: csi_pb2.NodeGetVolumeStatsRequest) -> tuple[str, str]:
     return volume_id, fields.path("volume_path", request.volume_path)
 
 
+def expand(request: csi_pb2.NodeExpandVolumeRequest) -> tuple[str, str, str]:
+    """
+    Read a NodeExpandVolumeRequest: volume id, path, and staging path (empty: not given).
+
+    How big the volume is, the storage host decided; the range asked for is only checked.
+    """
+    volume_id = fields.volume_id(request.volume_id)
+    path = fields.path("volume_path", request.volume_path)
+    fields.capacity_range(request.capacity_range, given=request.HasField("capacity_range"))
+    if request.HasField("volume_capability"):
+        access.usable("volume_capability", access.capability("volume_capability", request.volume_capability))
+    staging_path = request.staging_target_path
+    return volume_id, path, fields.path("staging_target_path", staging_path) if staging_path else ""
+
+
 def _capability(request: csi_pb2.NodeStageVolumeRequest | csi_pb2.NodePublishVolumeRequest) -> VolumeCapability:
     given = request.HasField("volume_capability")
     wanted = access.capability("volume_capability", request.volume_capability, given=given)

@@ -11,26 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csi_driver.csi import access, fields
+from csi_driver.storage.model import FromSnapshot, FromVolume, NewVolume
+from csi_driver.storage.parameters import SIDECAR_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.proto import csi_pb2
-    from csi_driver.storage.model import AccessMode, VolumeCapability
+    from csi_driver.storage.model import AccessMode
 
-# Clients receive 4 MiB at most; a volume takes a few hundred bytes.
+# Clients receive 4 MiB at most; a volume or snapshot takes a few hundred bytes.
 PAGE_MAX_ENTRIES = 5000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVolume:
-    """See CreateVolumeRequest; `limit_bytes` 0 is no limit."""
-
-    name: str
-    parameters: Mapping[str, str]
-    required_bytes: int
-    limit_bytes: int
-    capabilities: tuple[VolumeCapability, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +42,41 @@ class ValidateVolume:
     problem: str | None
 
 
-def create_volume(request: csi_pb2.CreateVolumeRequest) -> CreateVolume:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpandVolume:
+    """See ControllerExpandVolumeRequest; `limit_bytes` 0 is no limit."""
+
+    volume_id: str
+    required_bytes: int
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSnapshots:
+    """See ListSnapshotsRequest; empty ids mean any."""
+
+    starting_token: str
+    max_entries: int
+    snapshot_id: str
+    source_volume_id: str
+
+
+def create_volume(request: csi_pb2.CreateVolumeRequest) -> NewVolume:
     """Read a CreateVolumeRequest."""
-    name = fields.name(request.name)
-    required_bytes, limit_bytes = _capacity_range(request)
+    name = fields.name(request.name, what="volume")
+    given = request.HasField("capacity_range")
+    required_bytes, limit_bytes = fields.capacity_range(request.capacity_range, given=given)
     capabilities = access.all_usable(access.capabilities(request.volume_capabilities))
     parameters = fields.mapping("parameters", request.parameters)
-    fields.unsupported(
-        "volume_content_source",
-        given=request.HasField("volume_content_source"),
-        what="volumes made from snapshots or other volumes",
-    )
+    source = _source(request)
     _refuse_mutable(request.mutable_parameters)
-    return CreateVolume(
+    return NewVolume(
         name=name,
         parameters=parameters,
         required_bytes=required_bytes,
         limit_bytes=limit_bytes,
         capabilities=capabilities,
+        source=source,
     )
 
 
@@ -106,9 +114,13 @@ def validate_volume(request: csi_pb2.ValidateVolumeCapabilitiesRequest) -> Valid
 
 def list_volumes(request: csi_pb2.ListVolumesRequest) -> tuple[str, int]:
     """Read a ListVolumesRequest: the token to start at, and how many volumes to return."""
-    if request.max_entries < 0:
-        raise fields.invalid("max_entries", f"{request.max_entries} is negative; use 0 for no limit")
-    return request.starting_token, min(request.max_entries or PAGE_MAX_ENTRIES, PAGE_MAX_ENTRIES)
+    return request.starting_token, _entries(request.max_entries)
+
+
+def _entries(asked: int) -> int:
+    if asked < 0:
+        raise fields.invalid("max_entries", f"{asked} is negative; use 0 for no limit")
+    return min(asked or PAGE_MAX_ENTRIES, PAGE_MAX_ENTRIES)
 
 
 def get_capacity(request: csi_pb2.GetCapacityRequest) -> dict[str, str]:
@@ -122,24 +134,67 @@ def get_volume(request: csi_pb2.ControllerGetVolumeRequest) -> str:
     return fields.volume_id(request.volume_id)
 
 
-def _capacity_range(request: csi_pb2.CreateVolumeRequest) -> tuple[int, int]:
+def expand_volume(request: csi_pb2.ControllerExpandVolumeRequest) -> ExpandVolume:
+    """Read a ControllerExpandVolumeRequest."""
+    volume_id = fields.volume_id(request.volume_id)
     if not request.HasField("capacity_range"):
-        return 0, 0
-    wanted = request.capacity_range
-    sizes = {"required_bytes": wanted.required_bytes, "limit_bytes": wanted.limit_bytes}
-    for field, size in sizes.items():
-        if size < 0:
-            raise fields.invalid(f"capacity_range.{field}", f"{size} is negative; give a size in bytes")
-    if not any(sizes.values()):
-        problem = "neither required_bytes nor limit_bytes is above 0; give one, or leave capacity_range out"
-        raise fields.invalid("capacity_range", problem)
-    if 0 < wanted.limit_bytes < wanted.required_bytes:
-        problem = (
-            f"required_bytes {wanted.required_bytes} is above limit_bytes {wanted.limit_bytes}; "
-            "raise the limit or ask for less"
-        )
-        raise fields.invalid("capacity_range", problem)
-    return wanted.required_bytes, wanted.limit_bytes
+        raise fields.invalid("capacity_range", "required, but not given; say how big the volume is to be")
+    required_bytes, limit_bytes = fields.capacity_range(request.capacity_range, given=True)
+    if request.HasField("volume_capability"):
+        access.usable("volume_capability", access.capability("volume_capability", request.volume_capability))
+    return ExpandVolume(volume_id=volume_id, required_bytes=required_bytes, limit_bytes=limit_bytes)
+
+
+def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> tuple[str, str]:
+    """Read a CreateSnapshotRequest: the id of the volume, and the snapshot's name."""
+    source = fields.volume_id(request.source_volume_id, field="source_volume_id")
+    name = fields.name(request.name, what="snapshot")
+    _no_snapshot_parameters(fields.mapping("parameters", request.parameters))
+    return source, name
+
+
+def delete_snapshot(request: csi_pb2.DeleteSnapshotRequest) -> str:
+    """Read a DeleteSnapshotRequest: the snapshot's id."""
+    return fields.snapshot_id(request.snapshot_id)
+
+
+def get_snapshot(request: csi_pb2.GetSnapshotRequest) -> str:
+    """Read a GetSnapshotRequest: the snapshot's id."""
+    return fields.snapshot_id(request.snapshot_id)
+
+
+def list_snapshots(request: csi_pb2.ListSnapshotsRequest) -> ListSnapshots:
+    """Read a ListSnapshotsRequest."""
+    max_entries = _entries(request.max_entries)
+    for field in ("source_volume_id", "snapshot_id"):
+        fields.short(field, getattr(request, field))
+    return ListSnapshots(
+        starting_token=request.starting_token,
+        max_entries=max_entries,
+        snapshot_id=request.snapshot_id,
+        source_volume_id=request.source_volume_id,
+    )
+
+
+def _source(request: csi_pb2.CreateVolumeRequest) -> FromSnapshot | FromVolume | None:
+    if not request.HasField("volume_content_source"):
+        return None
+    source, field = request.volume_content_source, "volume_content_source"
+    match source.WhichOneof("type"):
+        case "snapshot":
+            snapshot_id = fields.snapshot_id(source.snapshot.snapshot_id, field=f"{field}.snapshot.snapshot_id")
+            return FromSnapshot(snapshot_id)
+        case "volume":
+            return FromVolume(fields.volume_id(source.volume.volume_id, field=f"{field}.volume.volume_id"))
+        case _:
+            raise fields.invalid(field, "neither a snapshot nor a volume; name one, or leave the source out")
+
+
+def _no_snapshot_parameters(given: Mapping[str, str]) -> None:
+    """Refuse what a VolumeSnapshotClass asks for; what the sidecars add means nothing here."""
+    unknown = sorted(key for key in given if not key.startswith(SIDECAR_PREFIX))
+    if unknown:
+        raise fields.invalid("parameters", f"a VolumeSnapshotClass has none here; leave out {unknown[0]!a}")
 
 
 def _refuse_mutable(parameters: Mapping[str, str]) -> None:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.protobuf import wrappers_pb2
+from google.protobuf import timestamp_pb2, wrappers_pb2
 
 from csi_driver.proto import csi_pb2
+from csi_driver.storage.ids import SnapshotId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from csi_driver.csi.services import VolumePage
     from csi_driver.node.model import NodeInfo, Usage, VolumeStats
-    from csi_driver.storage.model import Capacity, Volume
+    from csi_driver.storage.ids import VolumeId
+    from csi_driver.storage.model import Capacity, Listing, Snapshot, Volume
 
 
 def volume(value: Volume) -> csi_pb2.Volume:
     """Return the volume as the contract has it."""
     return csi_pb2.Volume(
-        volume_id=str(value.id), capacity_bytes=value.size_bytes, volume_context=dict(value.attributes)
+        volume_id=str(value.id),
+        capacity_bytes=value.size_bytes,
+        volume_context=dict(value.attributes),
+        content_source=_content_source(value.source),
     )
+
+
+def _content_source(source: SnapshotId | VolumeId | None) -> csi_pb2.VolumeContentSource | None:
+    kind = csi_pb2.VolumeContentSource
+    if source is None:
+        return None
+    if isinstance(source, SnapshotId):
+        return kind(snapshot=kind.SnapshotSource(snapshot_id=str(source)))
+    return kind(volume=kind.VolumeSource(volume_id=str(source)))
 
 
 def published_nodes(value: Volume) -> list[str]:
@@ -28,14 +41,14 @@ def published_nodes(value: Volume) -> list[str]:
     return [publication.node for publication in value.publications]
 
 
-def volume_list(page: VolumePage) -> csi_pb2.ListVolumesResponse:
+def volume_list(page: Listing[Volume]) -> csi_pb2.ListVolumesResponse:
     """Return a page of volumes, each with where it is published."""
     entries = [
         csi_pb2.ListVolumesResponse.Entry(
             volume=volume(one),
             status=csi_pb2.ListVolumesResponse.VolumeStatus(published_node_ids=published_nodes(one)),
         )
-        for one in page.volumes
+        for one in page.items
     ]
     return csi_pb2.ListVolumesResponse(entries=entries, next_token=page.next_token)
 
@@ -46,6 +59,28 @@ def volume_with_status(value: Volume) -> csi_pb2.ControllerGetVolumeResponse:
         volume=volume(value),
         status=csi_pb2.ControllerGetVolumeResponse.VolumeStatus(published_node_ids=published_nodes(value)),
     )
+
+
+def expanded(value: Volume) -> csi_pb2.ControllerExpandVolumeResponse:
+    """Return the volume's size; a node that has it must look again, be there a filesystem to grow or not."""
+    return csi_pb2.ControllerExpandVolumeResponse(capacity_bytes=value.size_bytes, node_expansion_required=True)
+
+
+def snapshot(value: Snapshot) -> csi_pb2.Snapshot:
+    """Return the snapshot as the contract has it."""
+    return csi_pb2.Snapshot(
+        snapshot_id=str(value.id),
+        source_volume_id=str(value.source),
+        size_bytes=value.size_bytes,
+        creation_time=timestamp_pb2.Timestamp(seconds=value.created),
+        ready_to_use=value.ready,
+    )
+
+
+def snapshot_list(page: Listing[Snapshot]) -> csi_pb2.ListSnapshotsResponse:
+    """Return a page of snapshots."""
+    entries = [csi_pb2.ListSnapshotsResponse.Entry(snapshot=snapshot(one)) for one in page.items]
+    return csi_pb2.ListSnapshotsResponse(entries=entries, next_token=page.next_token)
 
 
 def confirmed(request: csi_pb2.ValidateVolumeCapabilitiesRequest) -> csi_pb2.ValidateVolumeCapabilitiesResponse:

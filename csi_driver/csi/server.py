@@ -42,7 +42,7 @@ class Server:
         endpoint: str | None,
         *,
         metrics: Metrics,
-        volumes: services.Volumes | None = None,
+        storage: services.Storage | None = None,
         node: services.Node | None = None,
         problem: Callable[[], str | None] = lambda: None,
         newest_capabilities: bool = False,
@@ -52,8 +52,8 @@ class Server:
         self._server = grpc.server(self._threads, interceptors=interceptors(metrics))
         identity = Identity(problem=problem, newest_capabilities=newest_capabilities)
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, self._server)
-        if volumes is not None:
-            controller = Controller(volumes, newest_capabilities=newest_capabilities)
+        if storage is not None:
+            controller = Controller(storage, newest_capabilities=newest_capabilities)
             csi_pb2_grpc.add_ControllerServicer_to_server(controller, self._server)
         if node is not None:
             servicer = Node(node, newest_capabilities=newest_capabilities)

@@ -6,43 +6,25 @@ All of it raises `DriverError`. `deadline` is a `time.monotonic()` value.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
-    from csi_driver.storage.model import AccessMode, Capacity, Volume, VolumeCapability
-
-
-class VolumePage(Protocol):
-    """Some volumes, and the token that continues after them (empty: there are no more)."""
-
-    @property
-    def volumes(self) -> Sequence[Volume]:
-        """The volumes of this page."""
-        ...
-
-    @property
-    def next_token(self) -> str:
-        """Where the next page starts."""
-        ...
+    from csi_driver.storage.model import AccessMode, Capacity, Listing, NewVolume, Snapshot, Volume
 
 
 class Volumes(Protocol):
     """Volumes on the storage hosts, by the rules of CSI; `storage.volumes.VolumeService`."""
 
-    def create(
-        self,
-        name: str,
-        parameters: Mapping[str, str],
-        required_bytes: int,
-        limit_bytes: int,
-        capabilities: tuple[VolumeCapability, ...],
-        *,
-        deadline: float,
-    ) -> Volume:
+    def create(self, wanted: NewVolume, *, deadline: float) -> Volume:
         """Make the volume, or return the one of that name if it is compatible."""
+        ...
+
+    def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
+        """Grow the volume to at least `required_bytes`, within `limit_bytes` (0: no limit)."""
         ...
 
     def delete(self, volume_id: str, *, deadline: float) -> None:
@@ -69,13 +51,43 @@ class Volumes(Protocol):
         """Return the volume, or raise `NOT_FOUND`."""
         ...
 
-    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> VolumePage:
+    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[Volume]:
         """Return up to `max_entries` (0: all) volumes from the token on (empty: the first)."""
         ...
 
     def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
         """Return the room there is for volumes with these parameters."""
         ...
+
+
+class Snapshots(Protocol):
+    """Snapshots on the storage hosts, by the rules of CSI; `storage.snapshots.SnapshotService`."""
+
+    def create(self, source_volume_id: str, name: str, *, deadline: float) -> Snapshot:
+        """Take the snapshot, or return the one of that name if it is of that volume."""
+        ...
+
+    def delete(self, snapshot_id: str, *, deadline: float) -> None:
+        """Destroy the snapshot; succeed if there is none."""
+        ...
+
+    def get(self, snapshot_id: str, *, deadline: float) -> Snapshot:
+        """Return the snapshot, or raise `NOT_FOUND`."""
+        ...
+
+    def list(
+        self, starting_token: str, max_entries: int, *, snapshot_id: str, source_volume_id: str, deadline: float
+    ) -> Listing[Snapshot]:
+        """Return up to `max_entries` (0: all) snapshots from the token on; an empty id means any."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What the Controller service needs."""
+
+    volumes: Volumes
+    snapshots: Snapshots
 
 
 class Node(Protocol):
@@ -99,6 +111,10 @@ class Node(Protocol):
 
     def stats(self, volume_id: str, volume_path: str) -> VolumeStats:
         """Return how big and how full the volume is."""
+        ...
+
+    def expand(self, volume_id: str, volume_path: str, staging_path: str) -> int:
+        """Make the most of a volume that has grown; return its size in bytes. No staging path: empty."""
         ...
 
     def info(self) -> NodeInfo:

@@ -45,6 +45,8 @@ READ_ONLY = frozenset(
         "Probe",
         "ValidateVolumeCapabilities",
         "ListVolumes",
+        "ListSnapshots",
+        "GetSnapshot",
         "GetCapacity",
         "ControllerGetCapabilities",
         "ControllerGetVolume",

@@ -1,5 +1,5 @@
 """
-Filesystems on a block device: tell what is there, make one, check one.
+Filesystems on a block device: tell what is there, make one, check one, grow one.
 
 The rule that matters: nothing is formatted that is not blank by all that is looked at. What cannot be
 read, what holds anything known, and what is not zero in any place looked at is left alone.
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.node import superblocks
 from csi_driver.node.host import Result, expect
 from csi_driver.node.stats import size_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from csi_driver.node.host import Host
 
@@ -37,22 +39,47 @@ _DIFFERENT = 1
 _E2FSCK_PUT_RIGHT = 1 | 2
 _E2FSCK_LEFT = 4
 
+_GROWING_IS_DENIED = "Permission denied to resize filesystem"  # resize2fs(8), online.c, for EPERM
+
 
 @dataclass(frozen=True, slots=True)
 class Filesystem:
-    """How one type of filesystem is made, checked and mounted."""
+    """
+    How one type of filesystem is made, checked, mounted and grown.
+
+    `grow` is completed by the device, or by where that is mounted. What `grows_unmounted` needs a
+    full check before that.
+    """
 
     mkfs: tuple[str, ...]
+    grow: tuple[str, ...]
+    extent: Callable[[bytes], superblocks.Extent]
+    grows_unmounted: bool
     mkfs_again: tuple[str, ...] = ()
     fsck: tuple[str, ...] = ()
+    fsck_fully: tuple[str, ...] = ()
     mount_options: tuple[str, ...] = ()
 
 
 # New volumes read as zeros, so discarding them first would only take time. `nouuid` lets a clone
 # be mounted beside its source. XFS replays its log when it is mounted and has no preen.
 FILESYSTEMS: Mapping[str, Filesystem] = {
-    "ext4": Filesystem(mkfs=("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard"), fsck=("e2fsck", "-p")),
-    "xfs": Filesystem(mkfs=("mkfs.xfs", "-q", "-K"), mkfs_again=("-f",), mount_options=("nouuid",)),
+    "ext4": Filesystem(
+        mkfs=("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard"),
+        fsck=("e2fsck", "-p"),
+        fsck_fully=("e2fsck", "-f", "-p"),
+        grow=("resize2fs",),
+        grows_unmounted=True,
+        extent=superblocks.ext4,
+    ),
+    "xfs": Filesystem(
+        mkfs=("mkfs.xfs", "-q", "-K"),
+        mkfs_again=("-f",),
+        mount_options=("nouuid",),
+        grow=("xfs_growfs", "-d"),
+        grows_unmounted=False,
+        extent=superblocks.xfs,
+    ),
 }
 
 
@@ -131,12 +158,45 @@ class Filesystems:
 
     def check(self, device: str, fs_type: str, *, deadline: float) -> None:
         """Put right what a crash left behind; an error if a person has to look at it."""
-        fsck = known(fs_type).fsck
+        self._check(device, known(fs_type).fsck, deadline)
+
+    def _check(self, device: str, fsck: tuple[str, ...], deadline: float) -> None:
         if not fsck:
             return
         result = self._host.run(*fsck, device, deadline=deadline)
         if result.code & ~_E2FSCK_PUT_RIGHT:
             raise _damaged(device, result)
+
+    def can_grow(self, device: str, fs_type: str) -> bool:
+        """Whether the device has room that the filesystem on it does not use."""
+        with Path(device).open("rb") as file:
+            head = file.read(superblocks.LENGTH)
+        try:
+            return known(fs_type).extent(head).can_grow_to(size_bytes(device))
+        except superblocks.NotASuperblock as error:
+            raise DriverError(
+                ErrorCode.DEGRADED, f"how big the filesystem on {device} is cannot be told: {error}"
+            ) from error
+
+    def grow_unmounted(self, device: str, fs_type: str, *, deadline: float) -> None:
+        """Let the filesystem take up the whole device; only for a type that `grows_unmounted`."""
+        filesystem = known(fs_type)
+        self._check(device, filesystem.fsck_fully, deadline)
+        result = self._host.run(*filesystem.grow, device, deadline=deadline)
+        expect(result, f"growing the filesystem on {device}", code=ErrorCode.DEGRADED)
+
+    def grow_mounted(self, device: str, fs_type: str, point: str, *, deadline: float) -> None:
+        """Let the filesystem, in use at `point`, take up the whole device; if it does already, nothing happens."""
+        filesystem = known(fs_type)
+        where = device if filesystem.grows_unmounted else point
+        result = self._host.run(*filesystem.grow, where, deadline=deadline)
+        if result.code != 0 and _GROWING_IS_DENIED in result.err:
+            message = (
+                f"the kernel does not let this process grow a mounted {fs_type} (it lacks CAP_SYS_RESOURCE); run the "
+                "node service privileged, or end every use of the volume on this node: it grows when it is staged anew"
+            )
+            raise DriverError(ErrorCode.UNSUPPORTED, message)
+        expect(result, f"growing the filesystem at {point}", code=ErrorCode.DEGRADED)
 
 
 def windows(size: int) -> list[tuple[int, int]]:

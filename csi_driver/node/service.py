@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.node.expanding import Expander, staging_of
 from csi_driver.node.locks import VolumeLocks
 from csi_driver.node.model import NodeInfo
 from csi_driver.node.publishing import Publisher
@@ -45,6 +46,7 @@ class NodeService:
         self._mounter = mounter
         self._stager = Stager(attacher, mounter, filesystems)
         self._publisher = Publisher(attacher, mounter, host)
+        self._expander = Expander(attacher, mounter, filesystems)
         self._locks = VolumeLocks()
 
     def info(self) -> NodeInfo:
@@ -75,6 +77,16 @@ class NodeService:
         _be_absolute(target_path, "target_path")
         with self._locks.hold(volume_id):
             self._publisher.unpublish(target_path)
+
+    def expand(self, volume_id: str, volume_path: str, staging_path: str = "") -> int:
+        """
+        See the present size of a volume staged or published at the path, and let its filesystem take it up.
+
+        Where the path says nothing, `staging_path` does, if given. Returns the size in bytes.
+        """
+        paths = tuple(path for path in (volume_path, staging_path) if _is_absolute(path))
+        with self._locks.hold(volume_id):
+            return self._expander.expand(volume_id, staging_of(volume_id, paths))
 
     def stats(self, volume_id: str, volume_path: str) -> VolumeStats:
         """Return how big and how full the volume is that was staged or published at the path."""

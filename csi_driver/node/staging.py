@@ -1,5 +1,5 @@
 """
-Staging: attach a volume, make or check its filesystem, mount it; and back.
+Staging: attach a volume, make or check its filesystem, grow it with its device, mount it; and back.
 
 The record beside the staging path says what is being done, so that a retry, after a failure or a
 crash at any step, goes on from there, and an unstage undoes exactly that. Without a record an
@@ -123,8 +123,12 @@ class Stager:
         deadline: float,
     ) -> None:
         fs_type = self._be_formatted(device, request, access, record, deadline)
+        grows = False
         if not request.is_readonly and not users_of(device, self._mounter.mounts()):
             self._filesystems.check(device, fs_type, deadline=time.monotonic() + _FSCK_SECONDS)
+            grows = self._filesystems.can_grow(device, fs_type)
+        if grows and known(fs_type).grows_unmounted:
+            self._filesystems.grow_unmounted(device, fs_type, deadline=time.monotonic() + _FSCK_SECONDS)
         self._mounter.be_mounted(
             device,
             request.staging_path,
@@ -136,6 +140,9 @@ class Stager:
             ),
             deadline=time.monotonic() + _STAGE_SECONDS,
         )
+        if grows and not known(fs_type).grows_unmounted:
+            point = request.staging_path
+            self._filesystems.grow_mounted(device, fs_type, point, deadline=time.monotonic() + _STAGE_SECONDS)
 
     def _be_formatted(
         self,

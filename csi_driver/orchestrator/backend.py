@@ -7,7 +7,7 @@ Promises what `StorageBackend` promises. Knows neither gRPC nor what a request m
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from csi_driver.errors import DriverError, ErrorCode
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
     from csi_driver.config import Config, StorageHost
     from csi_driver.orchestrator.lanes import Batch
     from csi_driver.orchestrator.runner import PlaybookRunner
-    from csi_driver.storage.ids import VolumeId
-    from csi_driver.storage.model import Capacity, Page, Publication, PublicationRequest, Volume, VolumeRequest
+    from csi_driver.storage.ids import HostedId, SnapshotId, VolumeId
+    from csi_driver.storage.model import (
+        Capacity,
+        Page,
+        Publication,
+        PublicationRequest,
+        Snapshot,
+        SnapshotFilter,
+        Volume,
+        VolumeRequest,
+    )
 
 APPLY_SECONDS = 120.0
 INFO_SECONDS = 60.0
@@ -37,6 +46,7 @@ class Query:
 
     kind: str
     uuid: str | None = None
+    volume: str | None = None
     after: str | None = None
     limit: int = 0
 
@@ -89,7 +99,7 @@ class AnsibleBackend:
 
     def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
         """See `StorageBackend`."""
-        spec = request.spec
+        spec, source = request.spec, request.source
         resource = {
             "kind": "volume",
             "state": "present",
@@ -101,13 +111,29 @@ class AnsibleBackend:
             "blocksize": spec.blocksize,
             "properties": dict(spec.properties),
             "attributes": dict(spec.attributes),
+            **({"source": {source.what: source.uuid}} if source else {}),
         }
-        item = self._change(host, Operation(resource, writes=frozenset({("name", request.name)})), deadline)
-        return results.volume(host, item.get("volume") or {})
+        reads = frozenset({_met(source)} if source else ())
+        item = self._change(host, Operation(resource, frozenset({("name", request.name)}), reads), deadline)
+        volume = results.volume(host, item.get("volume") or {})
+        # Only a volume with this very source is compatible with the request.
+        return replace(volume, source=source)
 
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
         """See `StorageBackend`."""
         self._change(volume.host, _on(volume, {"kind": "volume", "state": "absent", "uuid": volume.uuid}), deadline)
+
+    def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
+        """See `StorageBackend`."""
+        resource = {
+            "kind": "volume",
+            "state": "present",
+            "uuid": volume.uuid,
+            "required_bytes": required_bytes,
+            "limit_bytes": limit_bytes,
+        }
+        item = self._change(volume.host, _on(volume, resource), deadline)
+        return results.volume(volume.host, item.get("volume") or {})
 
     def publish(self, volume: VolumeId, request: PublicationRequest, *, deadline: float) -> Publication:
         """See `StorageBackend`."""
@@ -134,14 +160,39 @@ class AnsibleBackend:
     def get_volume(self, volume: VolumeId, *, deadline: float) -> Volume:
         """See `StorageBackend`."""
         result = self._read(volume.host, Query(kind="volumes", uuid=volume.uuid), deadline)
-        found = results.page(volume.host, result).volumes
+        found = results.volumes(volume.host, result).items
         if not found:
             raise DriverError(ErrorCode.NOT_FOUND, f"there is no volume {volume}", option="volume_id")
         return found[0]
 
-    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page:
+    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page[Volume]:
         """See `StorageBackend`."""
-        return results.page(host, self._read(host, Query(kind="volumes", after=after, limit=limit), deadline))
+        return results.volumes(host, self._read(host, Query(kind="volumes", after=after, limit=limit), deadline))
+
+    def create_snapshot(self, source: VolumeId, name: str, *, deadline: float) -> Snapshot:
+        """See `StorageBackend`."""
+        resource = {"kind": "snapshot", "state": "present", "name": name, "volume": source.uuid}
+        operation = Operation(resource, writes=frozenset({("snapshot name", name)}), reads=frozenset({_met(source)}))
+        item = self._change(source.host, operation, deadline)
+        return results.snapshot(source.host, item.get("snapshot") or {})
+
+    def delete_snapshot(self, snapshot: SnapshotId, *, deadline: float) -> None:
+        """See `StorageBackend`."""
+        resource = {"kind": "snapshot", "state": "absent", "uuid": snapshot.uuid}
+        self._change(snapshot.host, _on(snapshot, resource), deadline)
+
+    def list_snapshots(
+        self, host: str, wanted: SnapshotFilter, *, after: str | None, limit: int, deadline: float
+    ) -> Page[Snapshot]:
+        """See `StorageBackend`."""
+        query = Query(
+            kind="snapshots",
+            uuid=wanted.snapshot.uuid if wanted.snapshot else None,
+            volume=wanted.source.uuid if wanted.source else None,
+            after=after,
+            limit=limit,
+        )
+        return results.snapshots(host, self._read(host, query, deadline))
 
     def capacity(self, host: str, *, deadline: float) -> Capacity:
         """See `StorageBackend`."""
@@ -158,8 +209,12 @@ class AnsibleBackend:
             return self._hosts[host].reads.read(query, deadline)
 
 
-def _on(volume: VolumeId, resource: Mapping[str, object]) -> Operation:
-    return Operation(resource, writes=frozenset({("volume", volume.uuid)}))
+def _on(thing: HostedId, resource: Mapping[str, object]) -> Operation:
+    return Operation(resource, writes=frozenset({_met(thing)}))
+
+
+def _met(thing: HostedId) -> tuple[str, str]:
+    return thing.what, thing.uuid
 
 
 @contextmanager

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jmespath
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.ids import VolumeId
-from csi_driver.storage.model import AccessMode, Capacity, Page, Protocol, Publication, Volume
+from csi_driver.storage.ids import HostedId, SnapshotId, VolumeId
+from csi_driver.storage.model import AccessMode, Capacity, Page, Protocol, Publication, Snapshot, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _Kind = TypeVar("_Kind")
+_Id = TypeVar("_Id", bound=HostedId)
 
 _ITEMS = jmespath.compile("results[?key]")
 _ERROR = jmespath.compile("error.{code: code, message: msg, option: option}")
@@ -57,14 +58,40 @@ def volume(host: str, noun: Mapping[str, Any]) -> Volume:
         raise _odd("a volume is not described as documented")
     try:
         return Volume(
-            id=_volume_id(host, found["uuid"]),
+            id=_id(VolumeId, host, found["uuid"]),
             name=_typed(str, found["name"]),
             size_bytes=_number(found["size"]),
             attributes=_texts(found["attributes"]),
             publications=tuple(publication(record) for record in _typed(list, found["publications"])),
+            source=_source(host, noun.get("source")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _odd("a volume is not described as documented") from error
+
+
+def _source(host: str, noun: object) -> SnapshotId | VolumeId | None:
+    if noun is None:
+        return None
+    ((kind, uuid),) = _texts(noun).items()
+    if kind == SnapshotId.what:
+        return _id(SnapshotId, host, uuid)
+    if kind == VolumeId.what:
+        return _id(VolumeId, host, uuid)
+    raise ValueError(f"{kind!a} is no kind of source")
+
+
+def snapshot(host: str, noun: Mapping[str, Any]) -> Snapshot:
+    """Return the snapshot that a module calls so."""
+    try:
+        return Snapshot(
+            id=_id(SnapshotId, host, noun["uuid"]),
+            source=_id(VolumeId, host, noun["volume"]),
+            size_bytes=_number(noun["size_bytes"]),
+            created=_number(noun["created"]),
+            ready=_typed(bool, noun["ready"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _odd("a snapshot is not described as documented") from error
 
 
 def publication(noun: Mapping[str, Any]) -> Publication:
@@ -82,20 +109,29 @@ def publication(noun: Mapping[str, Any]) -> Publication:
         raise _odd("a publication is not described as documented") from error
 
 
-def page(host: str, result: Mapping[str, Any]) -> Page:
+def volumes(host: str, result: Mapping[str, Any]) -> Page[Volume]:
     """Return the volumes of an `info` result."""
+    nouns = _listed(result, "volumes")
+    return Page(items=tuple(volume(host, noun) for noun in nouns), next_after=_next(VolumeId, host, result))
+
+
+def snapshots(host: str, result: Mapping[str, Any]) -> Page[Snapshot]:
+    """Return the snapshots of an `info` result."""
+    nouns = _listed(result, "snapshots")
+    return Page(items=tuple(snapshot(host, noun) for noun in nouns), next_after=_next(SnapshotId, host, result))
+
+
+def _listed(result: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:
     check(result)
-    if not isinstance(result.get("volumes"), list):
-        raise _odd("the volumes are missing")
-    return Page(
-        volumes=tuple(volume(host, noun) for noun in result["volumes"]),
-        next_after=_next(host, result),
-    )
+    nouns = result.get(what)
+    if not isinstance(nouns, list):
+        raise _odd(f"the {what} are missing")
+    return nouns
 
 
-def _next(host: str, result: Mapping[str, Any]) -> VolumeId | None:
+def _next(kind: type[_Id], host: str, result: Mapping[str, Any]) -> _Id | None:
     try:
-        return None if result["next"] is None else _volume_id(host, result["next"])
+        return None if result["next"] is None else _id(kind, host, result["next"])
     except (KeyError, TypeError, ValueError) as error:
         # Taken for the end, it would hide all that follows.
         raise _odd("where the next page starts is missing") from error
@@ -111,11 +147,11 @@ def capacity(result: Mapping[str, Any]) -> Capacity:
         raise _odd("the capacity is missing") from error
 
 
-def _volume_id(host: str, uuid: object) -> VolumeId:
+def _id(kind: type[_Id], host: str, uuid: object) -> _Id:
     try:
-        return VolumeId.parse(f"{host}:{_typed(str, uuid)}")
+        return kind.parse(f"{host}:{_typed(str, uuid)}")
     except DriverError as error:
-        # "Not found" would be a statement about the volume.
+        # "Not found" would be a statement about the thing itself.
         raise ValueError(error.message) from error
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from csi_driver.storage.ids import VolumeId
+    from csi_driver.storage.ids import SnapshotId, VolumeId
     from csi_driver.storage.model import (
         Capacity,
         Page,
         Publication,
         PublicationRequest,
+        Snapshot,
+        SnapshotFilter,
         Volume,
         VolumeRequest,
     )
@@ -26,11 +28,27 @@ class StorageBackend(Protocol):
     """Storage hosts, each addressed by its configured name."""
 
     def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
-        """Make the volume, or return the one of that name if it is compatible."""
+        """
+        Make the volume, or return the one of that name if it is compatible.
+
+        With a source it holds what that holds; `SOURCE_NOT_FOUND` if there is no such source.
+        """
         ...
 
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
-        """Destroy the volume; succeed if there is none. `IN_USE` while it is published."""
+        """
+        Destroy the volume; succeed if there is none. `IN_USE` while it is published.
+
+        Its snapshots, and the volumes made from it, live on.
+        """
+        ...
+
+    def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
+        """
+        Grow the volume to at least `required_bytes`, published or not; never shrink it.
+
+        `OUT_OF_RANGE` if that is impossible within `limit_bytes` (0: no limit) or for want of room.
+        """
         ...
 
     def publish(self, volume: VolumeId, request: PublicationRequest, *, deadline: float) -> Publication:
@@ -45,8 +63,26 @@ class StorageBackend(Protocol):
         """Return the volume, or raise `NOT_FOUND`."""
         ...
 
-    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page:
+    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page[Volume]:
         """Return up to `limit` (0: all) volumes of the host whose uuid sorts after `after`."""
+        ...
+
+    def create_snapshot(self, source: VolumeId, name: str, *, deadline: float) -> Snapshot:
+        """
+        Take the snapshot, or return the one of that name if it is of that volume.
+
+        `SOURCE_NOT_FOUND` if there is no such volume.
+        """
+        ...
+
+    def delete_snapshot(self, snapshot: SnapshotId, *, deadline: float) -> None:
+        """Destroy the snapshot; succeed if there is none. Volumes made from it live on."""
+        ...
+
+    def list_snapshots(
+        self, host: str, wanted: SnapshotFilter, *, after: str | None, limit: int, deadline: float
+    ) -> Page[Snapshot]:
+        """Return up to `limit` (0: all) of the host's snapshots meant whose uuid sorts after `after`."""
         ...
 
     def capacity(self, host: str, *, deadline: float) -> Capacity:

@@ -1,5 +1,5 @@
 """
-The names by which volumes, nodes and initiators are known.
+The names by which volumes, snapshots, nodes and initiators are known.
 
 They go out to callers and come back years later, so each form is parsed strictly and round-trips
 exactly. What does not parse names nothing that exists: parsing raises `NOT_FOUND`.
@@ -12,7 +12,7 @@ import ipaddress
 import re
 import zlib
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from csi_driver.config import HOST_NAME
 from csi_driver.errors import DriverError, ErrorCode
@@ -29,8 +29,10 @@ _IQN_NODE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class VolumeId:
-    """A volume: the configured name of its storage host, and the uuid which that host chose."""
+class HostedId:
+    """Something on a storage host: the host's configured name, and the uuid which that host chose."""
+
+    what: ClassVar[str]
 
     host: str
     uuid: str
@@ -41,18 +43,33 @@ class VolumeId:
         host, colon, uuid = text.partition(":")
         if not (colon and HOST_NAME.fullmatch(host) and _UUID.fullmatch(uuid)):
             message = (
-                f"there is no volume {_shown(text)}: a volume id has the form <storage host>:<32 hexadecimal digits>"
+                f"there is no {cls.what} {_shown(text)}: "
+                f"a {cls.what} id has the form <storage host>:<32 hexadecimal digits>"
             )
-            raise DriverError(ErrorCode.NOT_FOUND, message, option="volume_id")
+            raise DriverError(ErrorCode.NOT_FOUND, message, option=f"{cls.what}_id")
         return cls(host, uuid)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.uuid}"
 
+
+@dataclass(frozen=True, slots=True, order=True)
+class VolumeId(HostedId):
+    """A volume."""
+
+    what: ClassVar[str] = "volume"
+
     @property
     def serial(self) -> str:
         """The SCSI serial number of the volume's LUN."""
         return self.uuid[:16]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SnapshotId(HostedId):
+    """A snapshot of a volume; it lies on the volume's host."""
+
+    what: ClassVar[str] = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from csi_driver.storage.ids import NodeId, VolumeId
+    from csi_driver.storage.ids import HostedId, NodeId, SnapshotId, VolumeId
+
+Item = TypeVar("Item")
 
 
 class Protocol(StrEnum):
@@ -77,14 +79,41 @@ class VolumeSpec:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class FromSnapshot:
+    """A new volume is to hold what a snapshot holds; the id is as the caller gave it."""
+
+    snapshot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromVolume:
+    """A new volume is to hold what another volume holds now; the id is as the caller gave it."""
+
+    volume_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVolume:
+    """A volume that a caller asks for, in the caller's words; `limit_bytes` 0 means no upper limit."""
+
+    name: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    required_bytes: int = 0
+    limit_bytes: int = 0
+    capabilities: tuple[VolumeCapability, ...] = ()
+    source: FromSnapshot | FromVolume | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeRequest:
-    """A volume someone wants; `limit_bytes` 0 means no upper limit."""
+    """A volume someone wants on a host; `limit_bytes` 0 means no upper limit."""
 
     name: str
     spec: VolumeSpec
     required_bytes: int
     limit_bytes: int = 0
+    source: SnapshotId | VolumeId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +146,42 @@ class Volume:
     size_bytes: int
     attributes: Mapping[str, str]
     publications: tuple[Publication, ...] = ()
+    source: SnapshotId | VolumeId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Some volumes in id order; `next_after` is the last id when there may be more."""
+class Snapshot:
+    """A snapshot as the storage host has it; `size_bytes` is the least size of a volume made from it."""
 
-    volumes: tuple[Volume, ...]
-    next_after: VolumeId | None = None
+    id: SnapshotId
+    source: VolumeId
+    size_bytes: int
+    created: int
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFilter:
+    """Which snapshots are meant: that one, those of that volume, both, or all."""
+
+    snapshot: SnapshotId | None = None
+    source: VolumeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item]):
+    """Some of what a host has, in id order; `next_after` is the last id when there may be more."""
+
+    items: tuple[Item, ...]
+    next_after: HostedId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(Generic[Item]):
+    """Some of what all hosts have, in id order; `next_token` is empty when there are no more."""
+
+    items: tuple[Item, ...]
+    next_token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

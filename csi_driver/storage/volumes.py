@@ -7,31 +7,23 @@ on its host, under the host's lock. Knows neither gRPC nor Ansible.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.storage import hosts, placement
 from csi_driver.storage import parameters as storage_class
-from csi_driver.storage import placement
-from csi_driver.storage.ids import NodeId, VolumeId
-from csi_driver.storage.model import AccessMode, Capacity, Publication, PublicationRequest, Volume, VolumeRequest
+from csi_driver.storage.ids import NodeId, SnapshotId, VolumeId
+from csi_driver.storage.model import AccessMode, Capacity, FromSnapshot, PublicationRequest, VolumeRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from csi_driver.config import Config
     from csi_driver.storage.backend import StorageBackend
-    from csi_driver.storage.model import VolumeCapability, VolumeSpec
+    from csi_driver.storage.model import FromVolume, Listing, NewVolume, Page, Publication, Volume
+    from csi_driver.storage.parameters import Parameters
 
 MAX_BYTES = (1 << 63) - 1  # off_t: what ZFS and CTL can address
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeList:
-    """Some volumes in id order; `next_token` is empty when there are no more."""
-
-    volumes: tuple[Volume, ...]
-    next_token: str
 
 
 class VolumeService:
@@ -41,31 +33,59 @@ class VolumeService:
         self._config = config
         self._backend = backend
 
-    def create(
-        self,
-        name: str,
-        parameters: Mapping[str, str],
-        required_bytes: int,
-        limit_bytes: int,
-        capabilities: tuple[VolumeCapability, ...],  # noqa: ARG002 - whatever the surface lets pass, a zvol can do
-        *,
-        deadline: float,
-    ) -> Volume:
+    def create(self, wanted: NewVolume, *, deadline: float) -> Volume:
         """
         Make the volume, or return the one of that name if it is compatible.
 
-        Of several eligible hosts the one ranked first gets it, now and at every retry.
+        A volume with a source lies beside it. Of several hosts that are eligible for one without,
+        that ranked first gets it, now and at every retry.
         """
-        wanted = storage_class.parse(parameters, self._config.defaults)
-        _check_size(required_bytes, limit_bytes, wanted.spec)
-        hosts = placement.eligible(self._config, wanted)
-        host = placement.ranked(hosts, cluster=self._config.cluster, name=name)[0]
-        request = VolumeRequest(name=name, spec=wanted.spec, required_bytes=required_bytes, limit_bytes=limit_bytes)
+        given = storage_class.parse(wanted.parameters, self._config.defaults)
+        source = self._source(wanted.source)
+        host = self._beside(source, given) if source else self._best(wanted.name, given)
+        # A copy has its source's block size, which only the host knows.
+        block = storage_class.MIN_VOLBLOCKSIZE if source else given.spec.volblocksize
+        _check_size(wanted.required_bytes, wanted.limit_bytes, block)
+        request = VolumeRequest(
+            name=wanted.name,
+            spec=given.spec,
+            required_bytes=wanted.required_bytes,
+            limit_bytes=wanted.limit_bytes,
+            source=source,
+        )
         return self._backend.create_volume(host, request, deadline=deadline)
+
+    def _source(self, source: FromSnapshot | FromVolume | None) -> SnapshotId | VolumeId | None:
+        if source is None:
+            return None
+        if isinstance(source, FromSnapshot):
+            return hosts.configured(self._config, SnapshotId.parse(source.snapshot_id))
+        return hosts.configured(self._config, VolumeId.parse(source.volume_id))
+
+    def _best(self, name: str, given: Parameters) -> str:
+        eligible = placement.eligible(self._config, given)
+        return placement.ranked(eligible, cluster=self._config.cluster, name=name)[0]
+
+    def _beside(self, source: SnapshotId | VolumeId, given: Parameters) -> str:
+        if source.host in placement.eligible(self._config, given):
+            return source.host
+        message = (
+            f"{source.what} {source} lies on the storage host {source.host}, and a volume made from it lies there "
+            "too, but the StorageClass asks for another host or pool; use a class that allows this one"
+        )
+        raise DriverError(ErrorCode.INVALID, message, option="parameters.host")
+
+    def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
+        """Grow the volume to at least `required_bytes`; one that is big enough already stays as it is."""
+        volume = hosts.configured(self._config, VolumeId.parse(volume_id))
+        _check_size(required_bytes, limit_bytes, storage_class.MIN_VOLBLOCKSIZE)
+        return self._backend.expand_volume(
+            volume, required_bytes=required_bytes, limit_bytes=limit_bytes, deadline=deadline
+        )
 
     def delete(self, volume_id: str, *, deadline: float) -> None:
         """Destroy the volume; what cannot be the id of a volume names none, so it is gone already."""
-        volume = self._named(volume_id)
+        volume = hosts.named(self._config, VolumeId, volume_id)
         if volume is not None:
             self._backend.delete_volume(volume, deadline=deadline)
 
@@ -79,7 +99,7 @@ class VolumeService:
         deadline: float,
     ) -> Mapping[str, str]:
         """Export the volume to the node; return the publish context, by which the node finds it."""
-        volume = self._configured(VolumeId.parse(volume_id))
+        volume = hosts.configured(self._config, VolumeId.parse(volume_id))
         node = NodeId.parse(node_id)
         request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode.is_reader)
         return self._context(volume, self._backend.publish(volume, request, deadline=deadline))
@@ -101,35 +121,26 @@ class VolumeService:
         What cannot be the id of a node is asked about all the same: this is fencing, and only the
         volume's host can tell that it exports nothing under that name.
         """
-        volume = self._named(volume_id)
+        volume = hosts.named(self._config, VolumeId, volume_id)
         if volume is not None:
             self._backend.unpublish(volume, node_id, deadline=deadline)
 
     def get(self, volume_id: str, *, deadline: float) -> Volume:
         """Return the volume, or raise `NOT_FOUND`."""
-        return self._backend.get_volume(self._configured(VolumeId.parse(volume_id)), deadline=deadline)
+        return self._backend.get_volume(hosts.configured(self._config, VolumeId.parse(volume_id)), deadline=deadline)
 
-    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> VolumeList:
+    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[Volume]:
         """
         Return up to `max_entries` (0: all) volumes after the token, over all hosts; never a part of them.
 
-        A token is the id of the last volume seen; raises `STALE_TOKEN` for anything else.
+        Raises `STALE_TOKEN` for a token that this did not return.
         """
-        start = self._token(starting_token)
-        found: list[Volume] = []
-        for host in sorted(self._config.hosts):
-            if start is not None and host < start.host:
-                continue
-            after = start.uuid if start is not None and host == start.host else None
-            room = max_entries - len(found) if max_entries else 0
-            page = self._backend.list_volumes(host, after=after, limit=room, deadline=deadline)
-            found += page.volumes
-            if page.next_after is not None:
-                return VolumeList(tuple(found), str(page.next_after))
-            if max_entries and len(found) == max_entries:
-                is_last = host == max(self._config.hosts)
-                return VolumeList(tuple(found), "" if is_last else str(found[-1].id))
-        return VolumeList(tuple(found), "")
+
+        def read(host: str, after: str | None, limit: int) -> Page[Volume]:
+            return self._backend.list_volumes(host, after=after, limit=limit, deadline=deadline)
+
+        start = hosts.starting_after(self._config, VolumeId, starting_token)
+        return hosts.listing(self._config.hosts, read, start=start, max_entries=max_entries)
 
     def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
         """
@@ -153,39 +164,9 @@ class VolumeService:
         except DriverError as error:
             return error
 
-    def _named(self, volume_id: str) -> VolumeId | None:
-        """Return the volume an id can name: None when it has not the form of one."""
-        try:
-            volume = VolumeId.parse(volume_id)
-        except DriverError:
-            return None
-        return self._configured(volume)
 
-    def _configured(self, volume: VolumeId) -> VolumeId:
-        if volume.host in self._config.hosts:
-            return volume
-        message = (
-            f"volume {volume} lies on the storage host {volume.host}, which is not configured; "
-            f"add it under storage_hosts ({_joined(self._config.hosts)})"
-        )
-        raise DriverError(ErrorCode.HOST_RETIRED, message, option="volume_id")
-
-    def _token(self, text: str) -> VolumeId | None:
-        if not text:
-            return None
-        try:
-            token = VolumeId.parse(text)
-        except DriverError:
-            token = None
-        if token is None or token.host not in self._config.hosts:
-            message = "starting_token was not made by this driver, or its storage host is gone; start again without it"
-            raise DriverError(ErrorCode.STALE_TOKEN, message, option="starting_token")
-        return token
-
-
-def _check_size(required_bytes: int, limit_bytes: int, spec: VolumeSpec) -> None:
+def _check_size(required_bytes: int, limit_bytes: int, block: int) -> None:
     """Refuse what no size of whole blocks can satisfy."""
-    block = spec.volblocksize
     rounded = -(-required_bytes // block) * block
     if rounded > MAX_BYTES:
         message = f"required_bytes {required_bytes} is more than a volume can have ({MAX_BYTES})"
@@ -196,7 +177,3 @@ def _check_size(required_bytes: int, limit_bytes: int, spec: VolumeSpec) -> None
             f"and limit_bytes {limit_bytes}; raise the limit, or choose a smaller volblocksize"
         )
         raise DriverError(ErrorCode.OUT_OF_RANGE, message, option="capacity_range.limit_bytes")
-
-
-def _joined(names: Iterable[str]) -> str:
-    return f"configured are {', '.join(sorted(names)) or 'none'}"

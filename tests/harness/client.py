@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from csi_driver.proto import csi_pb2 as pb
 from csi_driver.proto import csi_pb2_grpc as rpc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import grpc
 
@@ -36,20 +37,65 @@ class Cluster:
         self.capability = capability()
 
     def create(
-        self, name: str, size_bytes: int, *, limit_bytes: int = 0, parameters: Mapping[str, str] | None = None
+        self,
+        name: str,
+        size_bytes: int,
+        *,
+        limit_bytes: int = 0,
+        parameters: Mapping[str, str] | None = None,
+        source: pb.Snapshot | pb.Volume | None = None,
     ) -> pb.Volume:
-        """CreateVolume."""
+        """CreateVolume, from a snapshot or another volume if one is given."""
         request = pb.CreateVolumeRequest(
             name=name,
             capacity_range=pb.CapacityRange(required_bytes=size_bytes, limit_bytes=limit_bytes),
             volume_capabilities=[self.capability],
             parameters=parameters or {},
+            volume_content_source=_content_source(source),
         )
         return self.controller.CreateVolume(request, timeout=CALL_TIMEOUT).volume
 
     def delete(self, volume_id: str) -> None:
         """DeleteVolume."""
         self.controller.DeleteVolume(pb.DeleteVolumeRequest(volume_id=volume_id), timeout=CALL_TIMEOUT)
+
+    def expand(self, volume_id: str, size_bytes: int, *, limit_bytes: int = 0) -> pb.ControllerExpandVolumeResponse:
+        """ControllerExpandVolume."""
+        request = pb.ControllerExpandVolumeRequest(
+            volume_id=volume_id,
+            capacity_range=pb.CapacityRange(required_bytes=size_bytes, limit_bytes=limit_bytes),
+            volume_capability=self.capability,
+        )
+        return self.controller.ControllerExpandVolume(request, timeout=CALL_TIMEOUT)
+
+    def snapshot(self, name: str, volume_id: str) -> pb.Snapshot:
+        """CreateSnapshot."""
+        request = pb.CreateSnapshotRequest(name=name, source_volume_id=volume_id)
+        return self.controller.CreateSnapshot(request, timeout=CALL_TIMEOUT).snapshot
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """DeleteSnapshot."""
+        self.controller.DeleteSnapshot(pb.DeleteSnapshotRequest(snapshot_id=snapshot_id), timeout=CALL_TIMEOUT)
+
+    def get_snapshot(self, snapshot_id: str) -> pb.Snapshot:
+        """GetSnapshot."""
+        return self.controller.GetSnapshot(
+            pb.GetSnapshotRequest(snapshot_id=snapshot_id), timeout=CALL_TIMEOUT
+        ).snapshot
+
+    def snapshots(self, *, snapshot_id: str = "", volume_id: str = "", page: int = 0) -> list[pb.Snapshot]:
+        """ListSnapshots, all pages of at most `page` (0: as many as there are)."""
+        found: list[pb.Snapshot] = []
+        token = ""
+        while True:
+            request = pb.ListSnapshotsRequest(
+                snapshot_id=snapshot_id, source_volume_id=volume_id, max_entries=page, starting_token=token
+            )
+            response = self.controller.ListSnapshots(request, timeout=CALL_TIMEOUT)
+            found += [entry.snapshot for entry in response.entries]
+            token = response.next_token
+            if not token:
+                return found
 
     def node_id(self) -> str:
         """NodeGetInfo's node id."""
@@ -113,3 +159,30 @@ class Cluster:
         """NodeUnpublishVolume."""
         request = pb.NodeUnpublishVolumeRequest(volume_id=volume.volume_id, target_path=str(self.target_path(volume)))
         self.node.NodeUnpublishVolume(request, timeout=CALL_TIMEOUT)
+
+    def expand_on_node(self, volume: pb.Volume) -> int:
+        """NodeExpandVolume where a pod has the volume; returns its size."""
+        request = pb.NodeExpandVolumeRequest(
+            volume_id=volume.volume_id,
+            volume_path=str(self.target_path(volume)),
+            staging_target_path=str(self.staging_path(volume)),
+            volume_capability=self.capability,
+        )
+        return self.node.NodeExpandVolume(request, timeout=CALL_TIMEOUT).capacity_bytes
+
+    @contextlib.contextmanager
+    def in_use(self, volume: pb.Volume) -> Iterator[Path]:
+        """Publish the volume to this node, stage and mount it; undo all that on exit."""
+        node = self.node_id()
+        self.stage(volume, context := self.attach(volume.volume_id, node))
+        yield self.mount(volume, context)
+        self.unmount(volume)
+        self.unstage(volume)
+        self.detach(volume.volume_id, node)
+
+
+def _content_source(source: pb.Snapshot | pb.Volume | None) -> pb.VolumeContentSource | None:
+    kind = pb.VolumeContentSource
+    if isinstance(source, pb.Snapshot):
+        return kind(snapshot=kind.SnapshotSource(snapshot_id=source.snapshot_id))
+    return kind(volume=kind.VolumeSource(volume_id=source.volume_id)) if source else None

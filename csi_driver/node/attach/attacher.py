@@ -38,6 +38,10 @@ class Attacher(Protocol):
         """Return the path of the volume's device if it is attached and answers, else None."""
         ...
 
+    def rescan(self, target: str, *, deadline: float) -> None:
+        """Let the devices that come from the target show their present sizes."""
+        ...
+
     def with_serial(self, serial: str, *, deadline: float) -> tuple[Attached, ...]:
         """Return every device that shows the serial number, whichever target it comes from."""
         ...

@@ -94,6 +94,11 @@ class IscsiLinux:
                 return str(self._dev / disk)
         return None
 
+    def rescan(self, target: str, *, deadline: float) -> None:
+        """See `Attacher.rescan`."""
+        result = self._target(target, "-R", deadline=deadline)
+        self._accept(result, "rescanning the session", _OK, _NOTHING_FOUND)
+
     def with_serial(self, serial: str, *, deadline: float) -> tuple[Attached, ...]:
         """See `Attacher.with_serial`."""
         found = self._attached(self._sessions(deadline))
@@ -154,8 +159,7 @@ class IscsiLinux:
             if device:
                 return device
             if not rescanned:
-                result = self._target(attachment.target, "-R", deadline=deadline)
-                self._accept(result, "looking for the LUN", _OK, _NOTHING_FOUND)
+                self.rescan(attachment.target, deadline=deadline)
                 rescanned = True
             time.sleep(pause)
         message = f"LUN {attachment.lun} of {_masked(attachment.target)} did not appear in time"

@@ -43,7 +43,9 @@ def release(device: str) -> None:
 def resize(device: str) -> None:
     """Let a loop device show the new size of its file."""
     if device.startswith("/dev/loop"):
-        _run("losetup", "--set-capacity", device)
+        result = _run("losetup", "--set-capacity", device)
+        if result.returncode != 0:
+            raise AttachError(f"{device} does not take its file's new size: {result.stderr.strip()}")
 
 
 def serial_page(serial: str) -> bytes:

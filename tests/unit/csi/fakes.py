@@ -15,15 +15,26 @@ from typing import Any
 import grpc
 
 from csi_driver.csi.server import Server
+from csi_driver.csi.services import Storage
 from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
 from csi_driver.proto import csi_pb2 as pb
 from csi_driver.proto import csi_pb2_grpc as rpc
-from csi_driver.storage.ids import NodeId, VolumeId
-from csi_driver.storage.model import AccessMode, Capacity, Protocol, Publication, Volume, VolumeCapability
+from csi_driver.storage.ids import NodeId, SnapshotId, VolumeId
+from csi_driver.storage.model import (
+    AccessMode,
+    Capacity,
+    Listing,
+    NewVolume,
+    Protocol,
+    Publication,
+    Snapshot,
+    Volume,
+)
 from csi_driver.telemetry import Metrics, configure_logging
 
 UUID = "0123456789abcdef" * 2
 VOLUME_ID = f"nas1:{UUID}"
+SNAPSHOT_ID = f"nas1:{UUID[::-1]}"
 NODE_ID = NodeId("node-1", ("192.0.2.1",))
 TOKEN = "fedcba9876543210" * 2
 TARGET = f"iqn.1994-09.org.freebsd.csi:demo.{TOKEN}"
@@ -37,7 +48,7 @@ PUBLISH_CONTEXT = {
 TIMEOUT = 20.0
 
 
-def volume(*, nodes: tuple[str, ...] = ()) -> Volume:
+def volume(*, nodes: tuple[str, ...] = (), source: SnapshotId | VolumeId | None = None) -> Volume:
     return Volume(
         id=VolumeId("nas1", UUID),
         name="pvc-1",
@@ -54,6 +65,17 @@ def volume(*, nodes: tuple[str, ...] = ()) -> Volume:
             )
             for node in nodes
         ),
+        source=source,
+    )
+
+
+def snapshot(*, ready: bool = True) -> Snapshot:
+    return Snapshot(
+        id=SnapshotId("nas1", UUID[::-1]),
+        source=VolumeId("nas1", UUID),
+        size_bytes=1 << 30,
+        created=1_700_000_000,
+        ready=ready,
     )
 
 
@@ -74,24 +96,12 @@ class Canned:
         return answer(*args, **kwargs) if isinstance(answer, Callable) else answer
 
 
-@dataclass
-class Page:
-    volumes: tuple[Volume, ...]
-    next_token: str = ""
-
-
 class CannedVolumes(Canned):
-    def create(
-        self,
-        name: str,
-        parameters: Mapping[str, str],
-        required_bytes: int,
-        limit_bytes: int,
-        capabilities: tuple[VolumeCapability, ...],
-        *,
-        deadline: float,
-    ) -> Volume:
-        return self.answer("create", name, parameters, required_bytes, limit_bytes, capabilities, deadline=deadline)
+    def create(self, wanted: NewVolume, *, deadline: float) -> Volume:
+        return self.answer("create", wanted, deadline=deadline)
+
+    def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
+        return self.answer("expand", volume_id, required_bytes, limit_bytes, deadline=deadline)
 
     def delete(self, volume_id: str, *, deadline: float) -> None:
         self.answer("delete", volume_id, deadline=deadline)
@@ -113,11 +123,28 @@ class CannedVolumes(Canned):
     def get(self, volume_id: str, *, deadline: float) -> Volume:
         return self.answer("get", volume_id, deadline=deadline)
 
-    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Page:
+    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[Volume]:
         return self.answer("list", starting_token, max_entries, deadline=deadline)
 
     def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
         return self.answer("capacity", parameters, deadline=deadline)
+
+
+class CannedSnapshots(Canned):
+    def create(self, source_volume_id: str, name: str, *, deadline: float) -> Snapshot:
+        return self.answer("create", source_volume_id, name, deadline=deadline)
+
+    def delete(self, snapshot_id: str, *, deadline: float) -> None:
+        self.answer("delete", snapshot_id, deadline=deadline)
+
+    def get(self, snapshot_id: str, *, deadline: float) -> Snapshot:
+        return self.answer("get", snapshot_id, deadline=deadline)
+
+    def list(
+        self, starting_token: str, max_entries: int, *, snapshot_id: str, source_volume_id: str, deadline: float
+    ) -> Listing[Snapshot]:
+        filters = {"snapshot_id": snapshot_id, "source_volume_id": source_volume_id}
+        return self.answer("list", starting_token, max_entries, **filters, deadline=deadline)
 
 
 class CannedNode(Canned):
@@ -136,6 +163,9 @@ class CannedNode(Canned):
     def stats(self, volume_id: str, volume_path: str) -> VolumeStats:
         return self.answer("stats", volume_id, volume_path)
 
+    def expand(self, volume_id: str, volume_path: str, staging_path: str) -> int:
+        return self.answer("expand", volume_id, volume_path, staging_path)
+
     def info(self) -> NodeInfo:
         return self.answer("info")
 
@@ -151,8 +181,10 @@ class Driver:
         self.socket = self.directory / "csi.sock"
         self.metrics = Metrics()
         self.volumes = CannedVolumes()
+        self.snapshots = CannedSnapshots()
         self.on_node = CannedNode()
-        options = {"volumes": self.volumes, "node": self.on_node, "metrics": self.metrics, **options}
+        storage = Storage(volumes=self.volumes, snapshots=self.snapshots)
+        options = {"storage": storage, "node": self.on_node, "metrics": self.metrics, **options}
         self.server = Server(f"unix://{self.socket}", **options)
         self.server.start()
         self.channel = grpc.insecure_channel(f"unix:{self.socket}")

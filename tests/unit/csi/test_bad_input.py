@@ -28,6 +28,9 @@ from tests.unit.csi.fakes import (
 VALIDATE = pb.ValidateVolumeCapabilitiesRequest
 UNPUBLISH = pb.ControllerUnpublishVolumeRequest
 STATS = pb.NodeGetVolumeStatsRequest
+EXPAND = pb.ControllerExpandVolumeRequest
+SNAPSHOT = pb.CreateSnapshotRequest
+GROW = pb.NodeExpandVolumeRequest
 
 LEGAL_NAMES = [
     "a",
@@ -62,7 +65,7 @@ def test_whatever_the_specification_allows_is_a_name(driver: Driver, name: str) 
     """It reaches the domain as it was sent."""
     driver.volumes.answers["create"] = volume()
     driver.controller.CreateVolume(create_request(name=name), timeout=TIMEOUT)
-    assert driver.volumes.calls[0][1][0] == name
+    assert driver.volumes.calls[0][1][0].name == name
 
 
 def test_forbidden_control_characters_are_refused(driver: Driver) -> None:
@@ -148,10 +151,22 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
         "parameters: 4097 bytes in all, the limit is 4096",
     ),
     (
-        "content source",
+        "source of no kind",
         "CreateVolume",
-        create_request(volume_content_source={"snapshot": {"snapshot_id": "s"}}),
-        "volume_content_source: this driver does not offer",
+        create_request(volume_content_source={}),
+        "volume_content_source: neither a snapshot nor a volume",
+    ),
+    (
+        "source without snapshot",
+        "CreateVolume",
+        create_request(volume_content_source={"snapshot": {}}),
+        "volume_content_source.snapshot.snapshot_id: required",
+    ),
+    (
+        "source with a long id",
+        "CreateVolume",
+        create_request(volume_content_source={"volume": {"volume_id": "x" * 129}}),
+        "volume_content_source.volume.volume_id: 129 bytes",
     ),
     (
         "mutable parameters",
@@ -188,6 +203,38 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
         "volume_capabilities[0]: a filesystem",
     ),
     ("no volume", "ControllerGetVolume", pb.ControllerGetVolumeRequest(), "volume_id: required"),
+    ("no volume", "ControllerExpandVolume", EXPAND(capacity_range={"required_bytes": 1}), "volume_id: required"),
+    ("no range", "ControllerExpandVolume", EXPAND(volume_id="v"), "capacity_range: required"),
+    ("size 0", "ControllerExpandVolume", EXPAND(volume_id="v", capacity_range={}), "capacity_range: neither"),
+    (
+        "negative size",
+        "ControllerExpandVolume",
+        EXPAND(volume_id="v", capacity_range={"required_bytes": -1}),
+        "capacity_range.required_bytes: -1 is negative",
+    ),
+    (
+        "filesystem on many nodes",
+        "ControllerExpandVolume",
+        EXPAND(volume_id="v", capacity_range={"required_bytes": 1}, volume_capability=mount(mode=5)),
+        "volume_capability: a filesystem",
+    ),
+    ("no volume", "CreateSnapshot", SNAPSHOT(name="n"), "source_volume_id: required"),
+    ("no name", "CreateSnapshot", SNAPSHOT(source_volume_id="v"), "name: required, but not given; name the snap"),
+    ("129 bytes", "CreateSnapshot", SNAPSHOT(source_volume_id="v", name="x" * 129), "name: 129 bytes"),
+    ("bell", "CreateSnapshot", SNAPSHOT(source_volume_id="v", name="a\x07"), "control character U+0007"),
+    ("long id", "CreateSnapshot", SNAPSHOT(source_volume_id="x" * 129, name="n"), "source_volume_id: 129 bytes"),
+    (
+        "unknown parameter",
+        "CreateSnapshot",
+        SNAPSHOT(source_volume_id="v", name="n", parameters={"csi.storage.k8s.io/a": "b", "quick": "yes"}),
+        "parameters: a VolumeSnapshotClass has none here; leave out 'quick'",
+    ),
+    ("no id", "DeleteSnapshot", pb.DeleteSnapshotRequest(), "snapshot_id: required"),
+    ("no id", "GetSnapshot", pb.GetSnapshotRequest(), "snapshot_id: required"),
+    ("long id", "GetSnapshot", pb.GetSnapshotRequest(snapshot_id="x" * 129), "snapshot_id: 129 bytes"),
+    ("negative page", "ListSnapshots", pb.ListSnapshotsRequest(max_entries=-1), "max_entries: -1 is negative"),
+    ("long id", "ListSnapshots", pb.ListSnapshotsRequest(snapshot_id="x" * 129), "snapshot_id: 129 bytes"),
+    ("long source", "ListSnapshots", pb.ListSnapshotsRequest(source_volume_id="x" * 129), "source_volume_id: 129"),
 ]
 
 
@@ -203,6 +250,7 @@ def test_the_controller_refuses_what_is_malformed(driver: Driver, method: str, r
     assert says in message
     assert "; " in message, "no remedy"
     assert not driver.volumes.calls
+    assert not driver.snapshots.calls
 
 
 @pytest.mark.parametrize("size", [1, 4097, 2**63 - 1])
@@ -211,7 +259,8 @@ def test_any_other_size_is_for_the_domain_to_judge(driver: Driver, size: int, li
     """It knows the block size, the largest size and the room there is."""
     driver.volumes.answers["create"] = volume()
     driver.controller.CreateVolume(sized(size, limit), timeout=TIMEOUT)
-    assert driver.volumes.calls[0][1][2:4] == (size, limit)
+    wanted = driver.volumes.calls[0][1][0]
+    assert (wanted.required_bytes, wanted.limit_bytes) == (size, limit)
 
 
 def context(**changes: str | None) -> dict[str, str]:
@@ -287,6 +336,26 @@ NODE_CASES: list[tuple[str, str, Any, str]] = [
     ("NUL", "NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(volume_id="v", target_path="/a\0b"), "U+0000"),
     ("no volume", "NodeGetVolumeStats", STATS(volume_path="some/path"), "volume_id: required"),
     ("no path", "NodeGetVolumeStats", STATS(volume_id="v"), "volume_path: required"),
+    ("no volume", "NodeExpandVolume", GROW(volume_path="some/path"), "volume_id: required"),
+    ("no path", "NodeExpandVolume", GROW(volume_id="v"), "volume_path: required"),
+    (
+        "negative size",
+        "NodeExpandVolume",
+        GROW(volume_id="v", volume_path="/p", capacity_range={"limit_bytes": -1}),
+        "capacity_range.limit_bytes: -1 is negative",
+    ),
+    (
+        "no access mode",
+        "NodeExpandVolume",
+        GROW(volume_id="v", volume_path="/p", volume_capability=pb.VolumeCapability(mount=mount().mount)),
+        "volume_capability.access_mode: required",
+    ),
+    (
+        "NUL",
+        "NodeExpandVolume",
+        GROW(volume_id="v", volume_path="/p", staging_target_path="/a\0"),
+        "staging_target_path: holds",
+    ),
 ]
 
 
@@ -327,6 +396,9 @@ def test_publishing_what_cannot_be_staged_is_a_failed_precondition(driver: Drive
         ("NodeUnstageVolume", pb.NodeUnstageVolumeRequest(), ["volume_id", "staging_target_path"]),
         ("NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(), ["volume_id", "target_path"]),
         ("NodeGetVolumeStats", STATS(), ["volume_id", "volume_path"]),
+        ("NodeExpandVolume", GROW(), ["volume_id", "volume_path"]),
+        ("ControllerExpandVolume", EXPAND(), ["volume_id", "capacity_range"]),
+        ("CreateSnapshot", SNAPSHOT(), ["source_volume_id", "name"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -347,6 +419,8 @@ def test_missing_fields_are_named_in_the_contracts_order(
 def fill(request: Any, field: str) -> None:
     if field == "volume_capabilities":
         request.volume_capabilities.append(mount())
+    elif field == "capacity_range":
+        request.capacity_range.required_bytes = 1
     elif field == "volume_capability":
         request.volume_capability.CopyFrom(mount())
     else:

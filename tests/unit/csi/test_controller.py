@@ -9,14 +9,21 @@ import pytest
 from csi_driver.csi.requests import PAGE_MAX_ENTRIES
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.proto import csi_pb2 as pb
-from csi_driver.storage.model import AccessMode, BlockAccess, Capacity, MountAccess, VolumeCapability
+from csi_driver.storage.model import (
+    AccessMode,
+    BlockAccess,
+    Capacity,
+    Listing,
+    MountAccess,
+    NewVolume,
+    VolumeCapability,
+)
 from tests.unit.csi.fakes import (
     NODE_ID,
     PUBLISH_CONTEXT,
     TIMEOUT,
     VOLUME_ID,
     Driver,
-    Page,
     block,
     create_request,
     mount,
@@ -40,13 +47,15 @@ def test_create_passes_on_all_that_was_asked_and_returns_the_volume(driver: Driv
     )
     ((_, args, _),) = driver.volumes.calls
     assert args == (
-        "a/b @ 💾",
-        {"compression": "lz4"},
-        5,
-        9,
-        (
-            VolumeCapability(access=MountAccess("ext4", ("noatime",)), mode=AccessMode.SINGLE_NODE_WRITER),
-            VolumeCapability(access=BlockAccess(), mode=AccessMode.MULTI_NODE_MULTI_WRITER),
+        NewVolume(
+            name="a/b @ 💾",
+            parameters={"compression": "lz4"},
+            required_bytes=5,
+            limit_bytes=9,
+            capabilities=(
+                VolumeCapability(access=MountAccess("ext4", ("noatime",)), mode=AccessMode.SINGLE_NODE_WRITER),
+                VolumeCapability(access=BlockAccess(), mode=AccessMode.MULTI_NODE_MULTI_WRITER),
+            ),
         ),
     )
     assert response.volume == pb.Volume(
@@ -58,7 +67,8 @@ def test_create_without_a_size_leaves_it_to_the_domain(driver: Driver) -> None:
     """No capacity range: both sizes are 0."""
     driver.volumes.answers["create"] = volume()
     driver.controller.CreateVolume(create_request(), timeout=TIMEOUT)
-    assert driver.volumes.calls[0][1][2:4] == (0, 0)
+    wanted = driver.volumes.calls[0][1][0]
+    assert (wanted.required_bytes, wanted.limit_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize("mode", AccessMode, ids=str)
@@ -136,7 +146,7 @@ def test_validate_looks_the_volume_up_even_then(driver: Driver) -> None:
 
 def test_list_returns_volumes_with_their_nodes_and_the_next_token(driver: Driver) -> None:
     """Status is there for every volume, published or not."""
-    driver.volumes.answers["list"] = Page((volume(nodes=("n1", "n2")), volume()), "more")
+    driver.volumes.answers["list"] = Listing(items=(volume(nodes=("n1", "n2")), volume()), next_token="more")
     request = pb.ListVolumesRequest(starting_token="from here", max_entries=2)
     response = driver.controller.ListVolumes(request, timeout=TIMEOUT)
     assert driver.volumes.calls[0][1] == ("from here", 2)
@@ -148,7 +158,7 @@ def test_list_returns_volumes_with_their_nodes_and_the_next_token(driver: Driver
 @pytest.mark.parametrize("asked", [0, PAGE_MAX_ENTRIES + 1, 2**31 - 1])
 def test_a_list_never_outgrows_what_a_client_receives(driver: Driver, asked: int) -> None:
     """A page is capped, the token continues; a full page of the longest entries stays below 4 MiB."""
-    page = Page((volume(nodes=("n" * 192,)),) * PAGE_MAX_ENTRIES, "more")
+    page = Listing(items=(volume(nodes=("n" * 192,)),) * PAGE_MAX_ENTRIES, next_token="more")
     driver.volumes.answers["list"] = page
     response = driver.controller.ListVolumes(pb.ListVolumesRequest(max_entries=asked), timeout=TIMEOUT)
     assert driver.volumes.calls[0][1] == ("", PAGE_MAX_ENTRIES)

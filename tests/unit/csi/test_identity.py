@@ -20,7 +20,7 @@ def names(kind: type, found: list[int]) -> set[str]:
 
 def plugin_capabilities(driver: Driver) -> list[int]:
     response = driver.identity.GetPluginCapabilities(pb.GetPluginCapabilitiesRequest(), timeout=TIMEOUT)
-    return [one.service.type for one in response.capabilities]
+    return [one.service.type for one in response.capabilities if one.HasField("service")]
 
 
 def test_the_name_is_one_the_specification_allows(driver: Driver) -> None:
@@ -45,6 +45,11 @@ def test_the_controller_announces_what_it_does(driver: Driver) -> None:
         "GET_VOLUME",
         "PUBLISH_READONLY",
         "SINGLE_NODE_MULTI_WRITER",
+        "CREATE_DELETE_SNAPSHOT",
+        "LIST_SNAPSHOTS",
+        "GET_SNAPSHOT",
+        "CLONE_VOLUME",
+        "EXPAND_VOLUME",
     }
 
 
@@ -56,14 +61,22 @@ def test_the_node_announces_what_it_does(driver: Driver) -> None:
     assert names(pb.NodeServiceCapability.RPC, found) == {
         "STAGE_UNSTAGE_VOLUME",
         "GET_VOLUME_STATS",
+        "EXPAND_VOLUME",
         "SINGLE_NODE_MULTI_WRITER",
     }
+
+
+def test_volumes_grow_while_they_are_published(driver: Driver) -> None:
+    """Said once, by the plugin."""
+    response = driver.identity.GetPluginCapabilities(pb.GetPluginCapabilitiesRequest(), timeout=TIMEOUT)
+    expansion = [one.volume_expansion.type for one in response.capabilities if one.HasField("volume_expansion")]
+    assert expansion == [pb.PluginCapability.VolumeExpansion.ONLINE]
 
 
 @pytest.fixture(params=["controller", "node"])
 def split(request: pytest.FixtureRequest) -> Iterator[Driver]:
     """A process that serves only one of the two."""
-    made = Driver(**{"node" if request.param == "controller" else "volumes": None})
+    made = Driver(**{"node" if request.param == "controller" else "storage": None})
     yield made
     made.close()
 
@@ -75,7 +88,7 @@ def test_every_process_says_the_same_of_the_plugin(split: Driver) -> None:
 
 def test_nothing_newer_than_csi_sanity_knows_is_announced_unasked() -> None:
     """It takes the mere number for an error."""
-    plugin = [one.service.type for one in capabilities.plugin(newest=False).capabilities]
+    plugin = [one.service.type for one in capabilities.plugin(newest=False).capabilities if one.HasField("service")]
     controller = [one.rpc.type for one in capabilities.controller(newest=False).capabilities]
     node = [one.rpc.type for one in capabilities.node(newest=False).capabilities]
     for kind, found in [("plugin", plugin), ("controller", controller), ("node", node)]:

@@ -121,6 +121,18 @@ def test_stats_of_a_block_volume_are_its_size(driver: Driver) -> None:
     assert list(response.usage) == [pb.VolumeUsage(unit="BYTES", total=100)]
 
 
+def test_expand_hands_over_the_paths_and_returns_the_size(driver: Driver) -> None:
+    """Capability and staging path may be missing; the range decides nothing here."""
+    driver.on_node.answers["expand"] = 300
+    request = pb.NodeExpandVolumeRequest(volume_id="v", volume_path="/t", capacity_range={"required_bytes": 400})
+    assert driver.node.NodeExpandVolume(request, timeout=TIMEOUT).capacity_bytes == 300
+    request = pb.NodeExpandVolumeRequest(
+        volume_id="v", volume_path="some/path", staging_target_path="/s", volume_capability=block()
+    )
+    driver.node.NodeExpandVolume(request, timeout=TIMEOUT)
+    assert [call[1] for call in driver.on_node.calls] == [("v", "/t", ""), ("v", "some/path", "/s")]
+
+
 def test_a_relative_path_is_for_the_node_to_judge(driver: Driver) -> None:
     """Nothing is found there, which is not the same as malformed."""
     driver.on_node.answers["stats"] = DriverError(ErrorCode.NOT_FOUND, "nothing there")

@@ -53,6 +53,13 @@ class Portal(socketserver.ThreadingTCPServer):
         self.exports[target] = (initiator, lun)
         return path
 
+    def grow(self, target: str, size: int) -> None:
+        """Let the LUN of the target be bigger; who has it sees that when it looks again."""
+        lun = self.exports[target][1]
+        with Path(lun["path"]).open("r+b") as file:
+            file.truncate(size)
+        lun["size_bytes"] = size
+
     def withdraw(self, target: str) -> None:
         """Remove the target and end its sessions."""
         del self.exports[target]

@@ -161,3 +161,46 @@ def test_every_exit_of_e2fsck_has_its_meaning(code: int, error: ErrorCode | None
     with pytest.raises(DriverError) as caught:
         filesystems.check("/dev/sda", "ext4", deadline=NEVER)
     assert caught.value.code == error
+
+
+@pytest.mark.parametrize(("fs_type", "line"), [("ext4", "resize2fs /dev/sda"), ("xfs", "xfs_growfs -d /staging")])
+def test_a_mounted_filesystem_grows_by_its_own_tool(fs_type: str, line: str) -> None:
+    """Which says nothing and succeeds where there is nothing to do."""
+    host = Scripted()
+    host.expect(line)
+    Filesystems(host).grow_mounted("/dev/sda", fs_type, "/staging", deadline=NEVER)
+    assert host.script == []
+
+
+def test_an_unmounted_filesystem_is_checked_in_full_before_it_grows() -> None:
+    """Resize2fs insists on it."""
+    host = Scripted()
+    host.expect("e2fsck -f -p /dev/sda", 1)
+    host.expect("resize2fs /dev/sda")
+    Filesystems(host).grow_unmounted("/dev/sda", "ext4", deadline=NEVER)
+    assert host.script == []
+
+
+def test_a_damaged_filesystem_does_not_grow() -> None:
+    """A person has to look at it."""
+    host = Scripted()
+    host.expect("e2fsck -f -p /dev/sda", 4, err="UNEXPECTED INCONSISTENCY")
+    with pytest.raises(DriverError, match="damaged") as caught:
+        Filesystems(host).grow_unmounted("/dev/sda", "ext4", deadline=NEVER)
+    assert caught.value.code == ErrorCode.DENIED
+
+
+@pytest.mark.parametrize(
+    ("err", "code", "says"),
+    [
+        ("resize2fs: Permission denied to resize filesystem", ErrorCode.UNSUPPORTED, "CAP_SYS_RESOURCE"),
+        ("resize2fs: Device or resource busy While trying to extend the last group", ErrorCode.DEGRADED, "busy"),
+    ],
+)
+def test_every_failure_to_grow_has_its_meaning(err: str, code: ErrorCode, says: str) -> None:
+    """What only a person can mend, and what may pass."""
+    host = Scripted()
+    host.expect("resize2fs /dev/sda", 1, err=err)
+    with pytest.raises(DriverError, match=says) as caught:
+        Filesystems(host).grow_mounted("/dev/sda", "ext4", "/staging", deadline=NEVER)
+    assert caught.value.code == code

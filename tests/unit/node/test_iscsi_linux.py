@@ -173,6 +173,19 @@ def test_a_session_that_exists_is_no_failure(machine: Machine) -> None:
     assert machine.attacher.attach(ATTACHMENT, deadline=math.inf) == device
 
 
+def test_a_rescan_is_of_the_target_alone(machine: Machine) -> None:
+    """A session that is gone has nothing to show, which is no failure of the rescan."""
+    machine.host.expect(f"{NODE} -R")
+    machine.host.expect(f"{NODE} -R", 21, err="iscsiadm: No session found.")
+    machine.attacher.rescan(TARGET, deadline=math.inf)
+    machine.attacher.rescan(TARGET, deadline=math.inf)
+    machine.host.expect(f"{NODE} -R", 10, err=f"iscsiadm: Could not rescan {TARGET}.")
+    with pytest.raises(DriverError, match="rescanning") as caught:
+        machine.attacher.rescan(TARGET, deadline=math.inf)
+    assert caught.value.code == ErrorCode.UNCERTAIN
+    assert TOKEN not in caught.value.message
+
+
 def test_waiting_for_the_device_ends_at_the_deadline(machine: Machine) -> None:
     """And the outcome is uncertain, not failed."""
     machine.host.expect(LIST, out=listed(state="FAILED"))

@@ -131,22 +131,22 @@ def test_an_item_whose_key_is_no_text_is_nobodys() -> None:
 
 def test_a_page_ends_where_the_host_says() -> None:
     """The last uuid of a page is where the next one starts; none means there is no more."""
-    assert results.page("nas1", {"volumes": [VOLUME], "next": UUID}).next_after == VolumeId("nas1", UUID)
-    assert results.page("nas1", {"volumes": [], "next": None}).next_after is None
+    assert results.volumes("nas1", {"volumes": [VOLUME], "next": UUID}).next_after == VolumeId("nas1", UUID)
+    assert results.volumes("nas1", {"volumes": [], "next": None}).next_after is None
 
 
 @pytest.mark.parametrize("told", [{}, {"next": ""}, {"next": False}, {"next": "x"}, {"next": [UUID]}])
 def test_a_page_that_does_not_say_where_the_next_starts_is_not_the_last(told: dict[str, Any]) -> None:
     """What follows would look deleted."""
     with pytest.raises(DriverError) as caught:
-        results.page("nas1", {"volumes": [VOLUME], **told})
+        results.volumes("nas1", {"volumes": [VOLUME], **told})
     assert caught.value.code is ErrorCode.UNCERTAIN
 
 
 def test_a_page_without_volumes_is_not_an_empty_page() -> None:
     """A missing list must not look like deleted volumes."""
     with pytest.raises(DriverError) as caught:
-        results.page("nas1", {"capacity": {}})
+        results.volumes("nas1", {"capacity": {}})
     assert caught.value.code is ErrorCode.UNCERTAIN
 
 

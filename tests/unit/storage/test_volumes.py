@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.ids import NodeId, VolumeId
-from csi_driver.storage.model import AccessMode, Capacity, Page, Protocol, Publication, Volume
-from csi_driver.storage.volumes import VolumeService
-from tests.unit.storage.test_placement import config
+from csi_driver.storage.model import AccessMode, Capacity, FromSnapshot, FromVolume, NewVolume
+from tests.unit.storage.answers import NODE, UUIDS, Answers, service
 
-NODE = str(NodeId("node-1", ("192.0.2.21",)))
-UUIDS = [f"{number:032x}" for number in range(9)]
-
-
-class Answers:
-    """A backend that keeps canned volumes per host and notes what it was asked."""
-
-    def __init__(self, volumes: dict[str, list[str]] | None = None, *, down: tuple[str, ...] = ()) -> None:
-        self.volumes = volumes or {}
-        self.down = down
-        self.calls: list[tuple[Any, ...]] = []
-
-    def create_volume(self, host: str, request: Any, *, deadline: float) -> Volume:
-        self.calls.append(("create", host, request.name))
-        return volume(host, UUIDS[0])
-
-    def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
-        self.calls.append(("delete", str(volume)))
-
-    def publish(self, volume: VolumeId, request: Any, *, deadline: float) -> Publication:
-        self.calls.append(("publish", str(volume), str(request.node), request.readonly))
-        return Publication(
-            node=NODE, mode=request.mode, readonly=request.readonly, protocol=Protocol.ISCSI, target="iqn.x", lun=0
-        )
-
-    def unpublish(self, volume: VolumeId, node: str | None, *, deadline: float) -> None:
-        self.calls.append(("unpublish", str(volume), node))
-
-    def get_volume(self, volume: VolumeId, *, deadline: float) -> Volume:
-        raise DriverError(ErrorCode.NOT_FOUND, f"there is no volume {volume}")
-
-    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page:
-        if host in self.down:
-            raise DriverError(ErrorCode.DEGRADED, f"{host} is down")
-        rest = [uuid for uuid in self.volumes.get(host, []) if after is None or uuid > after]
-        shown = rest[:limit] if limit else rest
-        more = len(shown) < len(rest)
-        return Page(
-            volumes=tuple(volume(host, uuid) for uuid in shown), next_after=VolumeId(host, shown[-1]) if more else None
-        )
-
-    def capacity(self, host: str, *, deadline: float) -> Capacity:
-        if host in self.down:
-            raise DriverError(ErrorCode.DEGRADED, f"{host} is down")
-        return Capacity(available_bytes=100, maximum_volume_bytes=60)
-
-
-def volume(host: str, uuid: str) -> Volume:
-    """A volume as a backend returns it."""
-    return Volume(id=VolumeId(host, uuid), name="n", size_bytes=1 << 30, attributes={})
-
-
-def service(answers: Answers, **parents: str) -> VolumeService:
-    """The service before two hosts with canned answers."""
-    return VolumeService(config(**(parents or {"a": "tank/csi", "b": "dozer/csi"})), answers)
+BESIDE = [FromSnapshot(f"a:{UUIDS[1]}"), FromVolume(f"a:{UUIDS[1]}")]
 
 
 def test_a_volume_is_asked_for_on_one_host_always_the_same() -> None:
     """A retry goes where the first try went."""
     answers = Answers()
     for _ in range(3):
-        service(answers).create("n", {}, 1, 0, (), deadline=0)
+        service(answers).create(NewVolume(name="n", required_bytes=1), deadline=0)
     assert len(set(answers.calls)) == 1
 
 
@@ -91,8 +33,9 @@ def test_a_size_that_no_whole_block_fits_is_out_of_range_before_anyone_is_asked(
 ) -> None:
     """The range holds no multiple of volblocksize, or more than a volume can have."""
     answers = Answers()
+    wanted = NewVolume(name="n", parameters=parameters, required_bytes=required, limit_bytes=limit)
     with pytest.raises(DriverError) as caught:
-        service(answers).create("n", parameters, required, limit, (), deadline=0)
+        service(answers).create(wanted, deadline=0)
     assert caught.value.code is ErrorCode.OUT_OF_RANGE
     assert answers.calls == []
 
@@ -106,6 +49,8 @@ def test_an_id_that_names_no_volume_is_gone_already(volume_id: str) -> None:
     assert answers.calls == []
     with pytest.raises(DriverError, match="there is no volume"):
         service(answers).get(volume_id, deadline=0)
+    with pytest.raises(DriverError, match="there is no volume"):
+        service(answers).expand(volume_id, 1, 0, deadline=0)
 
 
 def test_a_node_nobody_could_name_is_still_asked_about_when_its_export_is_to_end() -> None:
@@ -121,6 +66,9 @@ def test_a_volume_on_a_host_that_is_not_configured_is_not_taken_for_gone() -> No
         lambda it: it.delete(f"z:{UUIDS[0]}", deadline=0),
         lambda it: it.unpublish(f"z:{UUIDS[0]}", NODE, deadline=0),
         lambda it: it.get(f"z:{UUIDS[0]}", deadline=0),
+        lambda it: it.expand(f"z:{UUIDS[0]}", 1, 0, deadline=0),
+        lambda it: it.create(NewVolume(name="n", source=FromVolume(f"z:{UUIDS[0]}")), deadline=0),
+        lambda it: it.create(NewVolume(name="n", source=FromSnapshot(f"z:{UUIDS[0]}")), deadline=0),
         lambda it: it.publish(f"z:{UUIDS[0]}", NODE, AccessMode.SINGLE_NODE_WRITER, readonly=False, deadline=0),
     ]
     for call in calls:
@@ -158,8 +106,8 @@ def test_pages_put_together_are_the_whole_list_in_order(limit: int) -> None:
     token = ""
     while True:
         page = it.list(token, limit, deadline=0)
-        assert not limit or len(page.volumes) <= limit
-        found += [str(volume.id) for volume in page.volumes]
+        assert not limit or len(page.items) <= limit
+        found += [str(volume.id) for volume in page.items]
         token = page.next_token
         if not token:
             break
@@ -186,3 +134,56 @@ def test_room_adds_up_over_hosts_and_a_host_that_is_down_has_none() -> None:
     assert service(Answers(down=("b",))).capacity({}, deadline=0).available_bytes == 100
     with pytest.raises(DriverError, match="a is down"):
         service(Answers(down=("a", "b"))).capacity({}, deadline=0)
+
+
+@pytest.mark.parametrize("source", BESIDE, ids=["snapshot", "volume"])
+@pytest.mark.parametrize("host", ["a", "b"])
+def test_a_copy_lies_beside_its_source(source: FromSnapshot | FromVolume, host: str) -> None:
+    """Whatever its name, and whichever host the name would choose without a source."""
+    placed = type(source)(f"{host}:{UUIDS[1]}")
+    for name in ("n", "m", "o", "p"):
+        answers = Answers()
+        service(answers).create(NewVolume(name=name, source=placed), deadline=0)
+        assert answers.calls == [("create", host, name)]
+        assert str(answers.sources[0]) == f"{host}:{UUIDS[1]}"
+
+
+@pytest.mark.parametrize("source", BESIDE, ids=["snapshot", "volume"])
+@pytest.mark.parametrize("parameters", [{"host": "b"}, {"pool": "dozer"}], ids=["host", "pool"])
+def test_a_class_that_sends_a_copy_elsewhere_is_refused(
+    source: FromSnapshot | FromVolume, parameters: dict[str, str]
+) -> None:
+    """The message says where the source lies; no host is asked."""
+    answers = Answers()
+    with pytest.raises(DriverError, match="lies on the storage host a") as caught:
+        service(answers).create(NewVolume(name="n", parameters=parameters, source=source), deadline=0)
+    assert caught.value.code is ErrorCode.INVALID
+    assert answers.calls == []
+
+
+@pytest.mark.parametrize("source", [FromSnapshot("non-existing-snapshot-id"), FromVolume("a:../etc")])
+def test_a_source_that_cannot_be_is_not_found(source: FromSnapshot | FromVolume) -> None:
+    """Its id has not the form of one."""
+    with pytest.raises(DriverError, match="there is no") as caught:
+        service(Answers()).create(NewVolume(name="n", source=source), deadline=0)
+    assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(("required", "limit"), [(16385, 16896), (512, 513), (0, 512)])
+def test_the_block_size_of_a_copy_is_its_sources(required: int, limit: int) -> None:
+    """Only the host knows it, so the class's does not make a range impossible; nor does it when a volume grows."""
+    answers = Answers()
+    wanted = NewVolume(name="n", required_bytes=required, limit_bytes=limit, source=BESIDE[0])
+    service(answers).create(wanted, deadline=0)
+    service(answers).expand(f"a:{UUIDS[0]}", required, limit, deadline=0)
+    assert answers.calls == [("create", "a", "n"), ("expand", f"a:{UUIDS[0]}", required, limit)]
+
+
+@pytest.mark.parametrize(("required", "limit"), [((1 << 63) - 1, 0), (1, 511)])
+def test_growth_to_an_impossible_size_is_out_of_range(required: int, limit: int) -> None:
+    """Before anyone is asked."""
+    answers = Answers()
+    with pytest.raises(DriverError) as caught:
+        service(answers).expand(f"a:{UUIDS[0]}", required, limit, deadline=0)
+    assert caught.value.code is ErrorCode.OUT_OF_RANGE
+    assert answers.calls == []

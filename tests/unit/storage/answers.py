@@ -1,0 +1,126 @@
+"""A backend with canned answers, and the services before it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from csi_driver.errors import DriverError, ErrorCode
+from csi_driver.storage.ids import HostedId, NodeId, SnapshotId, VolumeId
+from csi_driver.storage.model import (
+    Capacity,
+    Page,
+    Protocol,
+    Publication,
+    Snapshot,
+    SnapshotFilter,
+    Volume,
+    VolumeRequest,
+)
+from csi_driver.storage.snapshots import SnapshotService
+from csi_driver.storage.volumes import VolumeService
+from tests.unit.storage.test_placement import config
+
+Item = TypeVar("Item", Volume, Snapshot)
+
+NODE = str(NodeId("node-1", ("192.0.2.21",)))
+UUIDS = [f"{number:032x}" for number in range(9)]
+
+
+class Answers:
+    """Keeps canned volumes and snapshots per host, the latter by source, and notes what it was asked."""
+
+    def __init__(
+        self,
+        volumes: dict[str, list[str]] | None = None,
+        *,
+        snapshots: dict[str, dict[str, str]] | None = None,
+        down: tuple[str, ...] = (),
+    ) -> None:
+        self.volumes = volumes or {}
+        self.snapshots = snapshots or {}
+        self.down = down
+        self.calls: list[tuple[Any, ...]] = []
+        self.sources: list[HostedId | None] = []
+
+    def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
+        self.calls.append(("create", host, request.name))
+        self.sources.append(request.source)
+        return volume(host, UUIDS[0])
+
+    def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
+        self.calls.append(("delete", str(volume)))
+
+    def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
+        self.calls.append(("expand", str(volume), required_bytes, limit_bytes))
+        return _volume(volume)
+
+    def publish(self, volume: VolumeId, request: Any, *, deadline: float) -> Publication:
+        self.calls.append(("publish", str(volume), str(request.node), request.readonly))
+        return Publication(
+            node=NODE, mode=request.mode, readonly=request.readonly, protocol=Protocol.ISCSI, target="iqn.x", lun=0
+        )
+
+    def unpublish(self, volume: VolumeId, node: str | None, *, deadline: float) -> None:
+        self.calls.append(("unpublish", str(volume), node))
+
+    def get_volume(self, volume: VolumeId, *, deadline: float) -> Volume:
+        raise DriverError(ErrorCode.NOT_FOUND, f"there is no volume {volume}")
+
+    def list_volumes(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page[Volume]:
+        self._answer(host)
+        return paged([volume(host, uuid) for uuid in self.volumes.get(host, [])], after, limit)
+
+    def create_snapshot(self, source: VolumeId, name: str, *, deadline: float) -> Snapshot:
+        self.calls.append(("snapshot", str(source), name))
+        return snapshot(source.host, UUIDS[0], source.uuid)
+
+    def delete_snapshot(self, snapshot: SnapshotId, *, deadline: float) -> None:
+        self.calls.append(("delete", str(snapshot)))
+
+    def list_snapshots(
+        self, host: str, wanted: SnapshotFilter, *, after: str | None, limit: int, deadline: float
+    ) -> Page[Snapshot]:
+        self._answer(host)
+        self.calls.append(("list", host))
+        every = [snapshot(host, uuid, source) for uuid, source in self.snapshots.get(host, {}).items()]
+        meant = [one for one in every if wanted.snapshot in (None, one.id) and wanted.source in (None, one.source)]
+        return paged(meant, after, limit)
+
+    def capacity(self, host: str, *, deadline: float) -> Capacity:
+        self._answer(host)
+        return Capacity(available_bytes=100, maximum_volume_bytes=60)
+
+    def _answer(self, host: str) -> None:
+        if host in self.down:
+            raise DriverError(ErrorCode.DEGRADED, f"{host} is down")
+
+
+def paged(items: list[Item], after: str | None, limit: int) -> Page[Item]:
+    """A page as a host makes it."""
+    rest = [item for item in items if after is None or item.id.uuid > after]
+    shown = rest[:limit] if limit else rest
+    return Page(items=tuple(shown), next_after=shown[-1].id if len(shown) < len(rest) else None)
+
+
+def volume(host: str, uuid: str) -> Volume:
+    """A volume as a backend returns it."""
+    return Volume(id=VolumeId(host, uuid), name="n", size_bytes=1 << 30, attributes={})
+
+
+def _volume(identity: VolumeId) -> Volume:
+    return volume(identity.host, identity.uuid)
+
+
+def snapshot(host: str, uuid: str, source: str) -> Snapshot:
+    """A snapshot as a backend returns it."""
+    return Snapshot(id=SnapshotId(host, uuid), source=VolumeId(host, source), size_bytes=1 << 30, created=1, ready=True)
+
+
+def service(answers: Answers, **parents: str) -> VolumeService:
+    """The service before two hosts with canned answers."""
+    return VolumeService(config(**(parents or {"a": "tank/csi", "b": "dozer/csi"})), answers)
+
+
+def snapshot_service(answers: Answers) -> SnapshotService:
+    """The snapshots of the same two hosts."""
+    return SnapshotService(config(a="tank/csi", b="dozer/csi"), answers)
