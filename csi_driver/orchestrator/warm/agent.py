@@ -34,7 +34,7 @@ from typing import IO, Any
 
 READ_BYTES = 1 << 16
 DIED_OF_SIGNAL = 128
-REAP_SECONDS = 0.1
+PAUSE_SECONDS = 0.02
 STATUS = 3  # the descriptor of the pipe for the status, after the standard streams
 # Far above what the channel and a few calls need; all of them are closed in a child.
 DESCRIPTORS = 1024
@@ -84,14 +84,18 @@ class Agent:
 
     def step(self) -> bool:
         """Handle what is ready; False once the channel has ended."""
-        for key, _ in self.selector.select(REAP_SECONDS if self.ending else None):
+        wants_spare = self.spare is None and bool(self.blobs) and not self.calls
+        ready = self.selector.select(PAUSE_SECONDS if wants_spare or self.ending else None)
+        for key, _ in ready:
             if key.data is not None:
                 self.collect(key.data, key.fd)
             elif not self.receive():
                 return False
-        if self.spare is None and self.blobs and not self.calls:
-            self.spare = self.fork()
-        self.ending = [child for child in self.ending if os.waitpid(child, os.WNOHANG)[0] == 0]
+        if not ready:
+            # Not before there is a pause: whoever just got an answer has more use for the processor.
+            self.ending = [child for child in self.ending if os.waitpid(child, os.WNOHANG)[0] == 0]
+            if wants_spare:
+                self.spare = self.fork()
         return True
 
     def receive(self) -> bool:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from csi_driver.orchestrator.worker_settings import Rung, WorkerSettings
 
 KEEPER_SECONDS = 10.0
+# Whoever just got an answer has more use for the processor than the next run.
+PAUSE_SECONDS = 0.01
 CLIMB_AGAIN_SECONDS = 60.0
 READY_SECONDS = 30.0
 TRIAL_SECONDS = 20.0
@@ -113,8 +115,9 @@ class Ladder:
             except Exception as error:  # noqa: BLE001 - whatever it was, jobs still run on the bottom rung
                 self._descend("plain", f"{type(error).__name__}: {error}")
             self._ready.set()
-            self._wanted.wait(KEEPER_SECONDS)
-            self._wanted.clear()
+            if self._wanted.wait(KEEPER_SECONDS):
+                self._wanted.clear()
+                time.sleep(PAUSE_SECONDS)
 
     def _climb_if_due(self) -> None:
         changed = fingerprint(self._settings)
