@@ -151,6 +151,13 @@ def test_the_ssh_plugin_runs_everything_through_one_method() -> None:
     assert list(signature.parameters) == ["self", "cmd", "in_data", "sudoable", "checkrc"]
 
 
+def test_the_ssh_plugin_is_asked_whether_it_pipelines() -> None:
+    """`is_pipelining_enabled(wrap_async)` is what our connection remembers the answer of."""
+    from ansible.plugins.connection.ssh import Connection
+
+    assert list(inspect.signature(Connection.is_pipelining_enabled).parameters) == ["self", "wrap_async"]
+
+
 @pytest.fixture(scope="module")
 def sent() -> dict[str, Any]:
     """Return what the connection plugin asks a broker for when the playbook `info` is run."""
