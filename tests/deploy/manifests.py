@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KUSTOMIZE = REPOSITORY / "deploy" / "kustomize"
 BASE = KUSTOMIZE / "base"
 EXAMPLE = KUSTOMIZE / "example"
+COMPONENTS = tuple(KUSTOMIZE / "components" / name for name in ("snapshots", "group-snapshots"))
 
 Manifest = dict[str, Any]
 
@@ -36,9 +37,14 @@ def manifests(folder: Path = BASE) -> list[Manifest]:
     return found
 
 
+def everything() -> list[Manifest]:
+    """Every object of the base and of the components, before the components' patches."""
+    return [manifest for folder in (BASE, *COMPONENTS) for manifest in manifests(folder)]
+
+
 def of_kind(kind: str) -> list[Manifest]:
     """The objects of one kind."""
-    return [manifest for manifest in manifests() if manifest["kind"] == kind]
+    return [manifest for manifest in everything() if manifest["kind"] == kind]
 
 
 def named(kind: str, name: str) -> Manifest:

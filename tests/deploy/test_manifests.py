@@ -7,18 +7,21 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from csi_driver import config
 from csi_driver.csi.identity import DRIVER_NAME
 from csi_driver.storage import parameters
 from tests.deploy.manifests import (
     BASE,
+    COMPONENTS,
     EXAMPLE,
+    KUSTOMIZE,
     REPOSITORY,
     Manifest,
     containers,
+    everything,
     kustomization,
-    manifests,
     named,
     of_kind,
     pod,
@@ -27,7 +30,9 @@ from tests.deploy.manifests import (
 
 NAMESPACE = "csi-freebsd"
 KUBERNETES = ("1.33", "1.34", "1.35", "1.36", "1.37")
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "StorageClass"}
+CUSTOM = {"VolumeSnapshotClass", "VolumeGroupSnapshotClass"}  # the cluster brings their schemas
+CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "StorageClass", *CUSTOM}
+SIDECARS = {"csi-provisioner", "csi-attacher", "csi-resizer", "csi-snapshotter"}
 KUBELET = "/var/lib/kubelet"
 # What a cluster brings itself; deploy/kustomize/example makes both.
 BROUGHT = {"csi-freebsd-config", "csi-freebsd-ssh"}
@@ -37,17 +42,30 @@ def _name(manifest: Manifest) -> str:
     return f"{manifest['kind']} {manifest['metadata']['name']}"
 
 
+def _patch(component: str) -> Any:
+    return yaml.safe_load((KUSTOMIZE / "components" / component / "snapshotter.yaml").read_text())
+
+
+def _snapshotter() -> Manifest:
+    """The sidecar that the component of snapshots adds."""
+    (operation,) = _patch("snapshots")
+    assert operation["path"] == "/spec/template/spec/containers/-"
+    sidecar: Manifest = operation["value"]
+    return sidecar
+
+
 @pytest.mark.parametrize("version", KUBERNETES)
-@pytest.mark.parametrize("manifest", manifests(), ids=_name)
+@pytest.mark.parametrize("manifest", [item for item in everything() if item["kind"] not in CUSTOM], ids=_name)
 def test_every_object_fits_the_schema_of_kubernetes(manifest: Manifest, version: str) -> None:
     """Unknown and misspelt fields are refused."""
     kubernetes_validate.validate(manifest, version, strict=True)
 
 
-@pytest.mark.parametrize("folder", [BASE, EXAMPLE], ids=["base", "example"])
+@pytest.mark.parametrize("folder", [BASE, EXAMPLE, *COMPONENTS], ids=lambda folder: folder.name)
 def test_every_manifest_is_listed_and_every_listed_one_is_there(folder: Any) -> None:
     """No file is forgotten by the kustomization."""
-    listed = set(kustomization(folder)["resources"])
+    document = kustomization(folder)
+    listed = {*document["resources"], *(patch["path"] for patch in document.get("patches", ()))}
     assert all((folder / name).exists() for name in listed)
     there = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
     assert there <= listed
@@ -55,13 +73,13 @@ def test_every_manifest_is_listed_and_every_listed_one_is_there(folder: Any) -> 
 
 def test_names_are_unique() -> None:
     """No object overwrites another."""
-    names = [_name(manifest) for manifest in manifests()]
+    names = [_name(manifest) for manifest in everything()]
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("manifest", manifests(), ids=_name)
+@pytest.mark.parametrize("manifest", everything(), ids=_name)
 def test_everything_namespaced_is_in_our_namespace(manifest: Manifest) -> None:
-    """The manifests work with `kubectl apply -f` as well as with kustomize."""
+    """Each object says so itself: kustomize would set a namespace on cluster-wide objects it does not know."""
     expected = None if manifest["kind"] in CLUSTER_WIDE else NAMESPACE
     assert manifest["metadata"].get("namespace") == expected
 
@@ -69,8 +87,10 @@ def test_everything_namespaced_is_in_our_namespace(manifest: Manifest) -> None:
 def test_the_namespace_is_the_kustomizations() -> None:
     """The one that is made is the one that is used."""
     assert [item["metadata"]["name"] for item in of_kind("Namespace")] == [NAMESPACE]
-    assert kustomization(BASE)["namespace"] == NAMESPACE
-    assert kustomization(EXAMPLE)["namespace"] == NAMESPACE
+    example = kustomization(EXAMPLE)
+    generators = [item for key in ("configMapGenerator", "secretGenerator") for item in example[key]]
+    assert {item["namespace"] for item in generators} == {NAMESPACE}
+    assert not any("namespace" in kustomization(folder) for folder in (BASE, EXAMPLE, *COMPONENTS))
 
 
 @pytest.mark.parametrize("workload", workloads(), ids=_name)
@@ -112,7 +132,7 @@ def test_every_binding_joins_a_role_and_an_account_that_exist(binding: Manifest)
 
 def test_every_image_is_pinned() -> None:
     """A tag that moves would change the driver without anybody deciding it."""
-    for _, container in containers():
+    for container in (*(item for _, item in containers()), _snapshotter()):
         assert re.fullmatch(r"\S+:v?\d+\.\d+\.\d+", container["image"]), container["image"]
 
 
@@ -142,6 +162,7 @@ def test_the_driver_has_one_name_everywhere() -> None:
     """In the CSIDriver, the StorageClass and the paths the kubelet knows."""
     assert of_kind("CSIDriver")[0]["metadata"]["name"] == DRIVER_NAME
     assert {item["provisioner"] for item in of_kind("StorageClass")} == {DRIVER_NAME}
+    assert {item["driver"] for kind in CUSTOM for item in of_kind(kind)} == {DRIVER_NAME}
     spec = pod(named("DaemonSet", "csi-freebsd-node"))
     plugin = f"{KUBELET}/plugins/{DRIVER_NAME}"
     (socket,) = (volume for volume in spec["volumes"] if volume["name"] == "socket")
@@ -153,11 +174,28 @@ def test_the_driver_has_one_name_everywhere() -> None:
 def test_the_sidecars_wait_for_a_run() -> None:
     """Their own ten seconds would give up before a storage host answers."""
     spec = pod(named("Deployment", "csi-freebsd-controller"))
-    for container in spec["containers"]:
-        if container["name"] in ("csi-provisioner", "csi-attacher"):
-            assert "--timeout=120s" in container["args"]
-            assert "--leader-election" in container["args"]
+    sidecars = [item for item in (*spec["containers"], _snapshotter()) if item["name"] in SIDECARS]
+    assert {item["name"] for item in sidecars} == SIDECARS
+    for container in sidecars:
+        assert "--timeout=120s" in container["args"]
+        assert "--leader-election" in container["args"]
     assert spec["terminationGracePeriodSeconds"] > 120
+
+
+def test_the_component_of_snapshots_adds_a_sidecar_like_the_others() -> None:
+    """As confined, on the same socket; and the component of groups changes its arguments alone."""
+    sidecar = _snapshotter()
+    (provisioner,) = (
+        item
+        for item in pod(named("Deployment", "csi-freebsd-controller"))["containers"]
+        if item["name"] == "csi-provisioner"
+    )
+    for key in ("env", "securityContext", "volumeMounts"):
+        assert sidecar[key] == provisioner[key]
+    (container,) = pod(_patch("group-snapshots"))["containers"]
+    assert container.keys() == {"name", "args"}
+    assert container["name"] == sidecar["name"]
+    assert container["args"] == [*sidecar["args"], "--feature-gates=CSIVolumeGroupSnapshot=true"]
 
 
 def test_the_controller_is_confined() -> None:
