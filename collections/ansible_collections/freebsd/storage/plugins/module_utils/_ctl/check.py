@@ -6,18 +6,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from . import sections
 from .model import Export, Kernel, Lun, Port
+from .sections import AuthGroup, Entry, PortalGroup, Target, target_of
 
 
-def unmet(exports: Iterable[Export], kernel: Kernel) -> dict[str, str]:
-    """Return the targets that are not, or not rightly, shown, each with what is wrong."""
-    ports: dict[str, Port] = {port.target: port for port in kernel.ports if port.target}
+def unmet(entries: Iterable[Entry], kernel: Kernel) -> dict[str, str]:
+    """Return the entries that are not, or not rightly, shown, by key, each with what is wrong."""
+    ports: dict[str, list[Port]] = {}
+    for port in kernel.ports:
+        ports.setdefault(port.target, []).append(port)
     luns: dict[int, Lun] = {lun.id: lun for lun in kernel.luns}
-    problems = ((export.target, _problem(export, ports, luns)) for export in exports)
-    return {target: problem for target, problem in problems if problem}
+    problems = ((entry.key, _problem(entry, ports, luns)) for entry in entries)
+    return {key: problem for key, problem in problems if problem}
 
 
 def lingering(targets: AbstractSet[str], luns: AbstractSet[str], kernel: Kernel) -> dict[str, str]:
@@ -51,23 +55,38 @@ def _targets(kernel: Kernel) -> frozenset[str]:
     return frozenset(port.target for port in kernel.ports if port.target)
 
 
-def _problem(export: Export, ports: Mapping[str, Port], luns: Mapping[int, Lun]) -> str:
-    port = ports.get(export.target)
-    if port is None:
+def _problem(entry: Entry, ports: Mapping[str, Sequence[Port]], luns: Mapping[int, Lun]) -> str:
+    if isinstance(entry, (PortalGroup, AuthGroup)):
+        return ""  # The kernel shows neither.
+    target = target_of(entry) if isinstance(entry, Export) else entry
+    shown = ports.get(target.name, ())
+    if not shown:
         return "the kernel shows no port for it"
+    odd = {port.portal_group for port in shown} ^ set(target.portal_groups)
+    if isinstance(entry, Target) and odd:
+        return f"its ports are not those of its portal-groups: {', '.join(sorted(odd))}"
+    return next((problem for port in shown if (problem := _port_problem(target, port, luns))), "")
+
+
+def _port_problem(target: Target, port: Port, luns: Mapping[int, Lun]) -> str:
     if not port.online:
         return "its port is offline"
-    lun = luns.get(port.luns.get(0, -1))
-    return "its port has no LUN 0" if lun is None else _lun_problem(export, lun)
+    for number, wanted in target.luns.items():
+        lun = luns.get(port.luns.get(number, -1))
+        problem = f"its port has no LUN {number}" if lun is None else _lun_problem(wanted, lun)
+        if problem:
+            return problem
+    more = sorted(port.luns.keys() - target.luns.keys())
+    return f"its port still has LUN {more[0]}" if more else ""
 
 
-def _lun_problem(export: Export, lun: Lun) -> str:
-    if lun.name != export.lun:
+def _lun_problem(wanted: sections.Lun, lun: Lun) -> str:
+    if lun.name != wanted.name:
         return f"its port leads to the LUN {lun.name!a}"
-    if lun.path != export.path:
-        return f"its LUN leads to {lun.path!a}, not to {export.path}"
+    if lun.path != wanted.path:
+        return f"its LUN leads to {lun.path!a}, not to {wanted.path}"
     if lun.size_blocks == 0:
-        return f"its LUN has no medium: {export.path} cannot be opened"
-    if (lun.serial, lun.blocksize) != (export.serial, export.blocksize):
+        return f"its LUN has no medium: {wanted.path} cannot be opened"
+    if (lun.serial, lun.blocksize) != (wanted.serial, wanted.blocksize):
         return f"its LUN has serial {lun.serial!a} and blocksize {lun.blocksize}"
     return ""

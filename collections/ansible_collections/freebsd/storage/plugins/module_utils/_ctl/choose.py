@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 """
-Chooses which exports go into ctl.conf: all that ctld takes.
+Chooses which entries go into ctl.conf: all that ctld takes.
 
 ctld reads a configuration as a whole, so one bad entry makes it refuse everything. Its own test
 mode is the judge; it is asked again and again about parts until the culprits are known.
@@ -17,7 +17,7 @@ from typing import Callable, NamedTuple
 from ..errors import HostError
 from . import conf
 from .bisect import culprits
-from .model import Export
+from .sections import Entry
 
 Trial = Callable[[str], list[str]]
 
@@ -31,51 +31,66 @@ class Choice(NamedTuple):
 
 
 class _Judge:
-    """Has sets of exports tried in the place they would have in the configuration."""
+    """
+    Has sets of entries tried in the place they would have in the configuration.
 
-    def __init__(self, text: str, owner: str, trial: Trial) -> None:
+    An entry that is on trial in a new version counts in its `previous` one while it is not.
+    """
+
+    def __init__(self, text: str, owner: str, trial: Trial, previous: Sequence[Entry]) -> None:
         self._text = text
         self._owner = owner
         self._trial = trial
+        self._previous = previous
         self.said: dict[str, str] = {}
 
-    def whole(self, exports: Sequence[Export]) -> str:
-        return conf.with_block(self._text, self._owner, conf.render(self._owner, exports).text)
+    def whole(self, entries: Sequence[Entry]) -> str:
+        keys = {entry.key for entry in entries}
+        kept = [entry for entry in self._previous if entry.key not in keys]
+        return conf.with_block(self._text, self._owner, conf.render(self._owner, [*entries, *kept]).text)
 
-    def objections(self, exports: Sequence[Export]) -> list[str]:
-        return self._trial(self.whole(exports))
+    def objections(self, entries: Sequence[Entry]) -> list[str]:
+        return self._trial(self.whole(entries))
 
-    def culprits(self, suspects: Sequence[Export], base: Sequence[Export]) -> list[Export]:
-        def accepted(part: Sequence[Export]) -> bool:
+    def culprits(self, suspects: Sequence[Entry], base: Sequence[Entry]) -> list[Entry]:
+        def accepted(part: Sequence[Entry]) -> bool:
             objections = self.objections([*base, *part])
             if objections and part:
-                self.said[part[-1].target] = "; ".join(objections)
+                self.said[part[-1].key] = "; ".join(objections)
             return not objections
 
         return culprits(suspects, accepted)
 
 
-def choose(text: str, owner: str, exports: Sequence[Export], additions: frozenset[str], trial: Trial) -> Choice:
+def choose(
+    text: str,
+    owner: str,
+    entries: Sequence[Entry],
+    additions: frozenset[str],
+    trial: Trial,
+    previous: Sequence[Entry] = (),
+) -> Choice:
     """
-    Return the configuration `text` with as many of the exports as ctld takes.
+    Return the configuration `text` with as many of the entries as ctld takes.
 
-    `trial` returns ctld's objections to a configuration. Raise `HostError` if what others have
-    written is refused already. Nothing is tried when the text does not change.
+    `trial` returns ctld's objections to a configuration. `previous` has additions as they were
+    before, which they stay if they are refused. Raise `HostError` if what others have written is
+    refused already. Nothing is tried when the text does not change.
     """
-    rendering = conf.render(owner, exports)
+    rendering = conf.render(owner, entries)
     refused, left_out = _split(rendering.left_out, additions)
-    whole = conf.with_block(text, owner, rendering.text)
+    judge = _Judge(text, owner, trial, previous)
+    good = [entry for entry in entries if entry.key not in rendering.left_out]
+    whole = judge.whole(good)
     if whole == text:
         return Choice(whole, refused, left_out)
     objections = trial(whole)
     if not objections:
         return Choice(whole, refused, left_out)
-    good = [export for export in exports if export.target not in rendering.left_out]
-    judge = _Judge(text, owner, trial)
     bad = _blame(judge, good, additions)
-    told = {export.target: judge.said.get(export.target, "; ".join(objections)) for export in bad}
+    told = {entry.key: judge.said.get(entry.key, "; ".join(objections)) for entry in bad}
     more_refused, more_left_out = _split(told, additions)
-    whole = judge.whole([export for export in good if export.target not in told])
+    whole = judge.whole([entry for entry in good if entry.key not in told])
     if whole != text:
         objections = trial(whole)
         if objections:
@@ -83,11 +98,11 @@ def choose(text: str, owner: str, exports: Sequence[Export], additions: frozense
     return Choice(whole, {**refused, **more_refused}, {**left_out, **more_left_out})
 
 
-def _blame(judge: _Judge, exports: Sequence[Export], additions: frozenset[str]) -> list[Export]:
-    """Return the exports that ctld objects to: the old ones are tried first, then the new."""
-    old = [export for export in exports if export.target not in additions]
-    new = [export for export in exports if export.target in additions]
-    bad_old: list[Export] = []
+def _blame(judge: _Judge, entries: Sequence[Entry], additions: frozenset[str]) -> list[Entry]:
+    """Return the entries that ctld objects to: the old ones are tried first, then the new."""
+    old = [entry for entry in entries if entry.key not in additions]
+    new = [entry for entry in entries if entry.key in additions]
+    bad_old: list[Entry] = []
     if judge.objections(old):
         objections = judge.objections([])
         if objections:
@@ -97,11 +112,11 @@ def _blame(judge: _Judge, exports: Sequence[Export], additions: frozenset[str]) 
                 f"{'; '.join(objections)}; correct it and test it with ctld -t",
             )
         bad_old = judge.culprits(old, [])
-    good_old = [export for export in old if export not in bad_old]
+    good_old = [entry for entry in old if entry not in bad_old]
     return [*bad_old, *judge.culprits(new, good_old)]
 
 
 def _split(reasons: dict[str, str], additions: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
-    new = {target: reason for target, reason in reasons.items() if target in additions}
-    old = {target: reason for target, reason in reasons.items() if target not in additions}
+    new = {key: reason for key, reason in reasons.items() if key in additions}
+    old = {key: reason for key, reason in reasons.items() if key not in additions}
     return new, old

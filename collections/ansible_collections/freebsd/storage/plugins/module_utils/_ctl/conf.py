@@ -17,15 +17,18 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from ..errors import HostError
+from . import remember
 from .model import Export
+from .sections import AuthGroup, Chap, Entry, Lun, PortalGroup, Target, sections_of, texts_of
 
 # CTL copies option values unescaped into its XML, so what XML minds is not written either.
 _WRITABLE = re.compile(r"[\x20-\x7e]+")
 _UNWRITABLE = re.compile(r"[\"<>&]")
+_HEADER = "# Made from ZFS properties. What is changed here will be overwritten."
 
 
 class Rendering(NamedTuple):
-    """A block, and the targets it leaves out with the reason. `text` is empty without exports."""
+    """A block, and the entries it leaves out, by key, with the reason. `text` is empty without entries."""
 
     text: str
     left_out: dict[str, str]
@@ -41,26 +44,29 @@ def end_of(owner: str) -> str:
     return f"# END freebsd.storage {owner}"
 
 
-def render(owner: str, exports: Sequence[Export]) -> Rendering:
-    """Return the owner's block; an export that cannot be written is left out, the others are not."""
+def render(owner: str, entries: Sequence[Entry]) -> Rendering:
+    """Return the owner's block; an entry that cannot be written is left out, the others are not."""
     left_out: dict[str, str] = {}
-    good: list[Export] = []
-    for export in exports:
-        problem = _problem(export)
+    good: list[Entry] = []
+    for entry in entries:
+        problem = _problem(entry)
         if problem is None:
-            good.append(export)
+            good.append(entry)
         else:
-            left_out[export.target] = problem
+            left_out[entry.key] = problem
     if not good:
         return Rendering("", left_out)
-    luns = {export.lun: export for export in good}
-    lines = [begin_of(owner), "# Made from ZFS properties. What is changed here will be overwritten."]
-    for export in good:
-        lines += _auth_group(export)
-    for name in sorted(luns):
-        lines += _lun(luns[name])
-    for export in good:
-        lines += _target(export)
+    named = sorted((entry for entry in good if not isinstance(entry, Export)), key=lambda each: each.key)
+    sections = sections_of([*named, *(entry for entry in good if isinstance(entry, Export))])
+    lines = [begin_of(owner), _HEADER, *remember.lines_of(named)]
+    for portal_group in sections.portal_groups:
+        lines += _portal_group(portal_group)
+    for auth_group in sections.auth_groups:
+        lines += _auth_group(auth_group)
+    for lun in sections.luns:
+        lines += _lun(lun)
+    for target in sections.targets:
+        lines += _target(target)
     lines.append(end_of(owner))
     return Rendering("\n".join(lines) + "\n", left_out)
 
@@ -105,42 +111,68 @@ def _lines_like(text: str, line: str) -> list[tuple[int, int]]:
     return [match.span() for match in pattern.finditer(text)]
 
 
-def _problem(export: Export) -> Optional[str]:
-    for field, value in export._asdict().items():
-        if isinstance(value, str) and (not _WRITABLE.fullmatch(value) or _UNWRITABLE.search(value)):
+def _problem(entry: Entry) -> Optional[str]:
+    if not isinstance(entry, Export):
+        # Which value it is, is not said: it may be a secret.
+        return None if all(map(_is_writable, texts_of(entry))) else "it has a value that ctl.conf cannot hold"
+    for field, value in entry._asdict().items():
+        if isinstance(value, str) and not _is_writable(value):
             return f"its {field} cannot be written in ctl.conf: {value!a}"
     return None
 
 
-def _auth_group(export: Export) -> list[str]:
-    # Without a type ctld lets nobody in, whatever names the group has; with "none" the names still count.
+def _is_writable(value: str) -> bool:
+    return bool(_WRITABLE.fullmatch(value)) and not _UNWRITABLE.search(value)
+
+
+def _portal_group(group: PortalGroup) -> list[str]:
     return [
-        f'auth-group "{export.auth_group}" {{',
-        '\tauth-type "none"',
-        f'\tinitiator-name "{export.initiator}"',
+        f'portal-group "{group.name}" {{',
+        f'\tdiscovery-auth-group "{group.discovery_auth_group}"',
+        f'\tdiscovery-filter "{group.discovery_filter}"',
+        *(f'\tlisten "{address}"' for address in group.listen),
         "}",
     ]
 
 
-def _lun(export: Export) -> list[str]:
-    readonly = ['\toption "readonly" "on"'] if export.readonly else []
+def _auth_group(group: AuthGroup) -> list[str]:
+    # Without a type ctld lets nobody in, whatever names the group has; with "none" the names still count.
+    proof = [_chap(chap) for chap in group.chap] or ['\tauth-type "none"']
     return [
-        f'lun "{export.lun}" {{',
-        f'\tpath "{export.path}"',
-        f"\tblocksize {export.blocksize}",
-        f'\tserial "{export.serial}"',
-        f'\tdevice-id "{export.device_id}"',
-        f'\toption "naa" "{export.naa}"',
+        f'auth-group "{group.name}" {{',
+        *proof,
+        *(f'\tinitiator-name "{name}"' for name in group.initiators),
+        *(f'\tinitiator-portal "{network}"' for network in group.networks),
+        "}",
+    ]
+
+
+def _chap(chap: Chap) -> str:
+    if not chap.mutual_user:
+        return f'\tchap "{chap.user}" "{chap.secret}"'
+    return f'\tchap-mutual "{chap.user}" "{chap.secret}" "{chap.mutual_user}" "{chap.mutual_secret}"'
+
+
+def _lun(lun: Lun) -> list[str]:
+    readonly = ['\toption "readonly" "on"'] if lun.readonly else []
+    return [
+        f'lun "{lun.name}" {{',
+        f'\tpath "{lun.path}"',
+        f"\tblocksize {lun.blocksize}",
+        f'\tserial "{lun.serial}"',
+        f'\tdevice-id "{lun.device_id}"',
+        f'\toption "naa" "{lun.naa}"',
         *readonly,
         "}",
     ]
 
 
-def _target(export: Export) -> list[str]:
+def _target(target: Target) -> list[str]:
     return [
-        f'target "{export.target}" {{',
-        f'\tauth-group "{export.auth_group}"',
-        f'\tportal-group "{export.portal_group}"',
-        f'\tlun 0 "{export.lun}"',
+        f'target "{target.name}" {{',
+        *([f'\talias "{target.alias}"'] if target.alias else []),
+        f'\tauth-group "{target.auth_group}"',
+        *(f'\tportal-group "{group}"' for group in target.portal_groups),
+        *(f'\tlun {number} "{lun.name}"' for number, lun in sorted(target.luns.items())),
         "}",
     ]

@@ -12,17 +12,19 @@ should. A removal is never rolled back; an addition that does not come about is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Optional
 
 from .. import _names
 from ..command import Commands, Completed
 from ..errors import HostError
-from . import api, check, confile, parse
+from . import api, check, conf, confile, parse, remember
 from .choose import Choice, choose
 from .confile import ConfFile
 from .model import Kernel
-from .seam import Clock, Patience, Settled, SystemClock, Wanted
+from .seam import Clock, Patience, Section, Settled, SystemClock, Wanted
+from .sections import Entry, Named
 from .waiting import Pending, wait_for
 
 _EDITS_BORNE = 5
@@ -65,9 +67,14 @@ class LocalCtl:
             max_luns=max_luns,
         )
 
+    def section(self, owner: str, kernel: Kernel) -> Section:
+        text = confile.read(kernel.daemon.config).text
+        block = conf.block_of(text, owner)
+        return Section(remember.recalled(block), parse.targets_named(conf.with_block(text, owner, "")))
+
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         self._reloads, self._complaint = 0, ""
-        choice, swapped = self._install(before.daemon.config, wanted)
+        choice, swapped, previous = self._install(before.daemon.config, wanted)
         pending = _pending(wanted, choice)
         verdict = pending.judge(before)
         mended = frozenset(verdict.unmet) - wanted.additions
@@ -81,7 +88,7 @@ class LocalCtl:
             verdict = pending.judge(after)
         failed = frozenset(verdict.unmet) & wanted.additions
         if failed:
-            self._take_back(wanted, before, failed | frozenset(choice.refused))
+            self._take_back(wanted, before, failed | frozenset(choice.refused), previous)
         return Settled(
             refused=choice.refused,
             failed={target: self._told(verdict.unmet[target]) for target in failed},
@@ -94,33 +101,37 @@ class LocalCtl:
             small={name: self._told(why) for name, why in verdict.small.items()},
         )
 
-    def _install(self, path: str, wanted: Wanted) -> tuple[Choice, bool]:
-        """Put the owner's block in place; return what was chosen and whether the file changed."""
+    def _install(self, path: str, wanted: Wanted) -> tuple[Choice, bool, Mapping[str, Named]]:
+        """Put the owner's block in place; return what was chosen, whether the file changed, and what had been named."""
         for _attempt in range(_EDITS_BORNE):
-            conf = confile.read(path)
+            file = confile.read(path)
+            previous = remember.recalled(conf.block_of(file.text, wanted.owner))
+            named = previous if wanted.named is None else wanted.named
+            old = [each for key, each in previous.items() if key in wanted.additions & named.keys()]
             try:
-                trial = partial(self._try, conf)
-                choice = choose(conf.text, wanted.owner, wanted.exports, wanted.additions, trial)
-                if choice.text == conf.text:
-                    return choice, False
-                if confile.swap(conf):
-                    return choice, True
+                trial = partial(self._try, file)
+                entries = (*named.values(), *wanted.exports)
+                choice = choose(file.text, wanted.owner, entries, wanted.additions, trial, old)
+                if choice.text == file.text:
+                    return choice, False, previous
+                if confile.swap(file):
+                    return choice, True, previous
             finally:
-                confile.discard(conf)
+                confile.discard(file)
         raise HostError("busy", f"{path} was edited {_EDITS_BORNE} times while it was being changed")
 
-    def _try(self, conf: ConfFile, text: str) -> list[str]:
+    def _try(self, file: ConfFile, text: str) -> list[str]:
         """Leave the text staged, and return what ctld has against it."""
-        confile.stage(conf, text)
-        done = self._commands.run(api.test(conf.staged))
+        confile.stage(file, text)
+        done = self._commands.run(api.test(file.staged))
         objections = parse.objections(done)
         if done.unstarted or done.late or parse.cannot_judge(objections):
             _check(done)
         if done.rc != 0 or not objections:
             return objections
         # Words nobody knows, though ctld takes it: they count unless the file in use has them too.
-        known = parse.objections(self._commands.run(api.test(conf.path)))
-        same = {line.replace(conf.path, conf.staged) for line in known}
+        known = parse.objections(self._commands.run(api.test(file.path)))
+        same = {line.replace(file.path, file.staged) for line in known}
         return [line for line in objections if line not in same]
 
     def _settle(self, pending: Pending, before: Kernel, limit: float) -> Kernel:
@@ -154,19 +165,19 @@ class LocalCtl:
         sessions = parse.sessions(done[2].out) if pending.gone else frozenset()
         return before._replace(ports=parse.ports(done[0].out), luns=parse.luns(done[1].out), sessions=sessions)
 
-    def _take_back(self, wanted: Wanted, before: Kernel, failed: frozenset[str]) -> None:
+    def _take_back(self, wanted: Wanted, before: Kernel, failed: frozenset[str], previous: Mapping[str, Named]) -> None:
         """
         Take failed additions out again, so that they do not come about when nobody expects them.
 
-        Where even that fails, they go with the next change: their records are withdrawn.
+        What was another version before becomes that again. Where even that fails, they go with the
+        next change: their records are withdrawn.
         """
-        rest = tuple(export for export in wanted.exports if export.target not in failed)
-        without = wanted._replace(exports=rest, additions=wanted.additions - failed, confirm=frozenset(), gone=failed)
+        without = _without(wanted, failed, previous)
         complaint = self._complaint
         try:
-            _choice, swapped = self._install(before.daemon.config, without)
+            _choice, swapped, _previous = self._install(before.daemon.config, without)
             if swapped:
-                self._settle(Pending((), failed, frozenset()), before, self._patience.aftermath)
+                self._settle(Pending((), without.gone, frozenset()), before, self._patience.aftermath)
         except HostError as error:
             complaint = f"{complaint}; taking it back: {error.msg}" if complaint else error.msg
         self._complaint = complaint
@@ -177,8 +188,24 @@ class LocalCtl:
 
 def _pending(wanted: Wanted, choice: Choice) -> Pending:
     out = choice.refused.keys() | choice.left_out.keys()
-    confirm = [e for e in wanted.exports if e.target in wanted.confirm and e.target not in out]
+    entries: tuple[Entry, ...] = (*(wanted.named or {}).values(), *wanted.exports)
+    confirm = [each for each in entries if each.key in wanted.confirm and each.key not in out]
     return Pending(tuple(confirm), wanted.gone, wanted.gone_luns, wanted.sizes)
+
+
+def _without(wanted: Wanted, failed: frozenset[str], previous: Mapping[str, Named]) -> Wanted:
+    """Return what is wanted once the failed additions are given up."""
+    named: Optional[dict[str, Named]] = None
+    if wanted.named is not None:
+        restored = {key: previous[key] for key in failed & wanted.named.keys() if key in previous}
+        named = {**{key: each for key, each in wanted.named.items() if key not in failed}, **restored}
+    return wanted._replace(
+        exports=tuple(export for export in wanted.exports if export.key not in failed),
+        named=named,
+        additions=wanted.additions - failed,
+        confirm=frozenset(),
+        gone=failed - (named or {}).keys(),
+    )
 
 
 def _check(done: Completed) -> None:

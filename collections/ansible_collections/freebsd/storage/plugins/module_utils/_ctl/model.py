@@ -29,9 +29,18 @@ class Export(NamedTuple):
     naa: str
     readonly: bool
 
+    @property
+    def key(self) -> str:
+        """By which it is known among entries of ctl.conf, and in the kernel."""
+        return self.target
+
 
 class Port(NamedTuple):
-    """A port of the kernel. `luns` maps the LUN number initiators see to the kernel's LUN id."""
+    """
+    A port of the kernel. `luns` maps the LUN number initiators see to the kernel's LUN id.
+
+    `portal_group` is empty if ctld did not make it.
+    """
 
     id: int
     frontend: str
@@ -39,6 +48,7 @@ class Port(NamedTuple):
     target: str
     luns: Mapping[int, int]
     initiators: tuple[str, ...]
+    portal_group: str = ""
 
 
 class Lun(NamedTuple):

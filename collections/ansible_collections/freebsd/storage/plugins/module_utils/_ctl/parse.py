@@ -23,6 +23,7 @@ from .model import DEFAULT_CONFIG, DEFAULT_MAX_LUNS, DEFAULT_MAX_PORTS, Daemon, 
 SAID_LIMIT = 600  # characters of a command's words that are handed on
 
 _ELEMENT = re.compile(r'<(\w+)(?: id="(\d+)")?>([^<]*)</\1>')
+_ISCSI_NAME = re.compile(r"\b(?:iqn|eui|naa)\.[^\s\"'{}\[\];,]+")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&"))
 _NO_DEVICE = "error opening /dev/cam/ctl: No such file or directory"
 
@@ -120,6 +121,11 @@ def cannot_judge(objections: Sequence[str]) -> bool:
     return any(line.startswith("failed to open /dev/cam/ctl") for line in objections)
 
 
+def targets_named(text: str) -> frozenset[str]:
+    """Return the iSCSI names that a configuration speaks of, in whatever place and grammar."""
+    return frozenset(_ISCSI_NAME.findall(text))
+
+
 def _entries(text: str, root: str, element: str) -> list[tuple[int, str]]:
     if f"<{root}>" not in text or f"</{root}>" not in text:
         raise HostError("degraded", f"ctladm printed no complete {root}: {text[:120]!a}")
@@ -145,6 +151,7 @@ def _port(number: int, body: str) -> Port:
         target=values.get("target", ""),
         luns=mapped,
         initiators=tuple(initiators),
+        portal_group=values.get("ctld_portal_group_name", ""),
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ..errors import HostError
 from .model import Kernel
-from .seam import Settled, Wanted
+from .seam import Section, Settled, Wanted
 
 
 class PrivilegedCtl:
@@ -24,6 +24,9 @@ class PrivilegedCtl:
         self._privilege = privilege
 
     def observe(self) -> Kernel:
+        raise self._refusal()
+
+    def section(self, owner: str, kernel: Kernel) -> Section:  # noqa: ARG002 - the seam's
         raise self._refusal()
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:  # noqa: ARG002 - the seam's

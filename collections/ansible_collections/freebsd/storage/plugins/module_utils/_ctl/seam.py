@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 from .model import Export, Kernel
+from .sections import Named
 
 
 class Wanted(NamedTuple):
@@ -25,6 +26,10 @@ class Wanted(NamedTuple):
     `exports` is all there is to be. Of these `additions` are new, and taken back if they fail;
     `confirm` have to be shown by the kernel. The targets in `gone` and the LUNs in `gone_luns` have
     to be gone from it. `sizes` has the bytes that LUNs have to show, where they are shown at all.
+
+    `named` is all there is to be of what people named, by key; None: what there is. Its keys are
+    among `additions` if they are new or another version, which is taken back to what it was, and
+    among `confirm` and `gone` like targets.
     """
 
     owner: str
@@ -34,11 +39,19 @@ class Wanted(NamedTuple):
     gone: frozenset[str]
     gone_luns: frozenset[str]
     sizes: Mapping[str, int] = {}
+    named: Optional[Mapping[str, Named]] = None
+
+
+class Section(NamedTuple):
+    """The owner's part of the configuration as far as people named it, by key; `foreign`: targets named elsewhere."""
+
+    named: Mapping[str, Named] = {}
+    foreign: frozenset[str] = frozenset()
 
 
 class Settled(NamedTuple):
     """
-    What came of it; targets with a reason each.
+    What came of it; targets, and what else was named, by key, with a reason each.
 
     `refused` and `failed` are additions that were taken back: ctld would not have them, or the
     kernel did not show them. `unconfirmed` were there before and are not shown. `lingering` should
@@ -63,6 +76,10 @@ class CtlHost(Protocol):
 
     def observe(self) -> Kernel:
         """Look at ctld and the kernel's tables; raise `HostError` where they cannot be read."""
+        ...
+
+    def section(self, owner: str, kernel: Kernel) -> Section:
+        """Read what people named for this owner; raise `HostError` where it cannot be read."""
         ...
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Callable, NamedTuple
 
 from . import check
-from .model import Export, Kernel
+from .model import Kernel
 from .seam import Clock, Patience
+from .sections import Entry
 
 
 class Verdict(NamedTuple):
@@ -25,7 +26,7 @@ class Verdict(NamedTuple):
 class Pending(NamedTuple):
     """What the kernel has to show, and what it may no longer show; `sizes` of LUNs in bytes."""
 
-    exports: tuple[Export, ...]
+    entries: tuple[Entry, ...]
     gone: frozenset[str]
     gone_luns: frozenset[str]
     sizes: Mapping[str, int] = {}
@@ -33,7 +34,7 @@ class Pending(NamedTuple):
     def judge(self, kernel: Kernel) -> Verdict:
         """Compare it with what the kernel shows."""
         return Verdict(
-            check.unmet(self.exports, kernel),
+            check.unmet(self.entries, kernel),
             check.lingering(self.gone, self.gone_luns, kernel),
             check.small(self.sizes, kernel),
         )

@@ -72,7 +72,9 @@ def test_luns() -> None:
 def test_ports() -> None:
     builtin, port = parse.ports(PORTLIST)
     assert builtin == Port(2, "tpc", True, "", {}, ())
-    assert port == Port(3, "iscsi", True, "iqn.2025-01.com.example:pvc-1", {0: 7}, ("iqn.1994-09.org.freebsd:node1",))
+    assert port == Port(
+        3, "iscsi", True, "iqn.2025-01.com.example:pvc-1", {0: 7}, ("iqn.1994-09.org.freebsd:node1",), "pg0"
+    )
 
 
 def test_sessions() -> None:
