@@ -10,7 +10,7 @@ ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 .PHONY: help environment demo test lint unit sanity sanity-plain warm soak-warm playbooks deploy-check packaging bench-quick lock clean
 
 help:
-	@echo 'make demo          one volume from creation to deletion on a simulated FreeBSD host'
+	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
 	@echo 'make test          everything that runs in under ten minutes'
 	@echo 'make lint          ruff, mypy, import-linter, ansible-lint'
 	@echo 'make unit          the unit tests'

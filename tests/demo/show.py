@@ -46,6 +46,11 @@ class Show:
         self.console.print(f"[dim]{below}", justify="center")
         self.console.print()
 
+    def chapter(self, text: str) -> None:
+        """Tell what the following steps are about."""
+        self.console.print()
+        self.console.print(f"  [bold]{text}")
+
     @contextlib.contextmanager
     def step(self, title: str, where: str) -> Iterator[Step]:
         """Show that a step is under way, then how it went."""
