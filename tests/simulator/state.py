@@ -53,8 +53,9 @@ class Dataset:
     A filesystem or volume. ``local`` and ``received`` hold property values in stored form (numbers in decimal).
 
     ``snapshots`` are oldest first. ``origin`` is the ident of the snapshot this is a clone of, 0 for none. ``resume``
-    describes a partially received stream. ``key_loaded`` matters for encryption roots only. ``permissions`` is what
-    zfs allow recorded.
+    describes a partially received stream. ``encryption`` is the suite, empty where there is none. ``wrapped``, by which
+    a key is known again, and ``key_loaded`` matter for encryption roots only. ``permissions`` is what zfs allow
+    recorded.
     """
 
     name: str
@@ -71,7 +72,11 @@ class Dataset:
     origin: int = 0
     mounted: bool = False
     key_loaded: bool = False
+    encryption: str = ""
     encryption_root: str = ""
+    keyformat: str = ""
+    pbkdf2iters: str = "0"
+    wrapped: str = ""
     resume: dict[str, Any] = field(default_factory=dict)
     permissions: dict[str, list[str]] = field(default_factory=dict)
 

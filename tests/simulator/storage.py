@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ class Storage:
         return root
 
     def set_imported(self, name: str, *, imported: bool) -> None:
-        """Export or import a pool: its device nodes come and go, its data stays."""
+        """Export or import a pool: its device nodes come and go, its data stays, keys are forgotten."""
+        self._forget_keys(name)
         self.tree.pools[name].imported = imported
         for dataset in self.tree.all(exported=True):
             if dataset.pool == name and dataset.kind == VOLUME:
@@ -153,6 +155,8 @@ class Storage:
 
     def refresh_node(self, dataset: Dataset) -> None:
         """Make /dev/zvol/NAME exist exactly when it should."""
+        if dataset.kind != VOLUME:
+            return
         node = self.node(dataset.name)
         if not self._has_node(dataset):
             self.drop_node(dataset)
@@ -165,8 +169,12 @@ class Storage:
             return False
         if not self.tree.pools[dataset.pool].imported or self.inherited(dataset, "volmode", "default") == "none":
             return False
+        return not self.is_locked(dataset)
+
+    def is_locked(self, dataset: Dataset) -> bool:
+        """Whether the dataset is encrypted and the key of its encryption root is not there."""
         root = self.tree.get(dataset.encryption_root) if dataset.encryption_root else None
-        return root is None or root.key_loaded
+        return root is not None and not root.key_loaded
 
     def resize_file(self, dataset: Dataset) -> None:
         """Make the sparse file as long as the volume; shrinking loses what lay beyond."""
@@ -206,9 +214,11 @@ class Storage:
         """
         Mark the volume behind ``/dev/zvol/NAME`` as open by ``holder`` and return its sparse file.
 
-        Raises FileNotFoundError when there is no such device node.
+        Raises FileNotFoundError when there is no such device node, PermissionError when its key is not loaded.
         """
         dataset = self._by_node(path)
+        if self.is_locked(dataset):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         self._holders.setdefault(dataset.guid, set()).add(holder)
         return self.node(dataset.name)
 
@@ -249,14 +259,18 @@ class Storage:
             elif dataset.resume.get("active"):
                 dataset.resume["active"] = False
                 self.changed(dataset)
-        for dataset in self.tree.all(exported=True):
-            if dataset.key_loaded:
-                dataset.key_loaded = False
-                self.changed(dataset)
+        for name in self.tree.pools:
+            self._forget_keys(name)
         for dataset in self.tree.all():
             if dataset.kind == VOLUME:
                 self.refresh_node(dataset)
         self.commit()
+
+    def _forget_keys(self, pool: str) -> None:
+        for dataset in self.tree.all(exported=True):
+            if dataset.pool == pool and dataset.key_loaded:
+                dataset.key_loaded = False
+                self.changed(dataset)
 
     # -- persistence -----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from tests.simulator.zfs import (
     delegation,
     destroy,
     getting,
+    keys,
     listing,
     program,
     receive,
@@ -38,6 +39,7 @@ _SUBCOMMANDS: dict[str, Subcommand] = {
     "holds": snapshots.holds,
     "inherit": setting.inherit,
     "list": listing.list_datasets,
+    "load-key": keys.load_key,
     "program": program.program,
     "promote": clones.promote,
     "release": snapshots.release,
@@ -48,6 +50,7 @@ _SUBCOMMANDS: dict[str, Subcommand] = {
     "set": setting.set_properties,
     "snapshot": snapshots.snapshot,
     "unallow": delegation.unallow,
+    "unload-key": keys.unload_key,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.simulator.accounting import FILESYSTEM_FLOOR, VOLUME_FLOOR, volume_reservation
 from tests.simulator.registry import Unmodelled
-from tests.simulator.state import FILESYSTEM, SNAPSHOT, VOLUME, Dataset, new_guid
+from tests.simulator.state import FILESYSTEM, SNAPSHOT, VOLUME, Dataset, Snapshot, new_guid
 from tests.simulator.zfs import messages, mounts
 from tests.simulator.zfs.create import check_kernel, check_parent, create_ancestors
 from tests.simulator.zfs.errors import UsageError, ZfsError
@@ -53,6 +53,8 @@ def _clone(session: Session, source: Handle, target: str, given: dict[str, str])
         check_parent(session, target)
         raise ZfsError(f"{prefix}: {messages.POOLS_DIFFER}")
     check_parent(session, target)
+    if given.keys() & {"keyformat", "keylocation", "pbkdf2iters"} and "encryption" not in given:
+        raise ZfsError(f"{prefix}: Encryption properties must inherit from origin dataset.")
     stored = valid_properties(session.table, dataset.kind, given, prefix, existing=dataset)
     if stored.get("refreservation") == str(AUTO):
         stored["refreservation"] = str(volume_reservation(origin.volsize, dataset.volblocksize))
@@ -69,8 +71,6 @@ def _clone(session: Session, source: Handle, target: str, given: dict[str, str])
 def _make_clone(session: Session, source: Handle, target: str, stored: dict[str, str]) -> None:
     origin, dataset = source.snapshot, source.dataset
     assert origin is not None
-    if dataset.encryption_root:
-        raise Unmodelled("a clone of an encrypted dataset")
     properties = dict(stored)
     size = properties.setdefault("volsize", str(origin.volsize)) if dataset.kind == VOLUME else ""
     made = Dataset(
@@ -83,6 +83,11 @@ def _make_clone(session: Session, source: Handle, target: str, stored: dict[str,
         volblocksize=dataset.volblocksize,
         local=properties,
         origin=origin.ident,
+        # It shares its origin's key object, whatever it lies below.
+        encryption=dataset.encryption,
+        encryption_root=dataset.encryption_root,
+        keyformat=dataset.keyformat,
+        pbkdf2iters=dataset.pbkdf2iters,
     )
     session.storage.add(made)
     if made.kind == VOLUME:
@@ -110,18 +115,26 @@ def promote(session: Session, args: list[str]) -> int:
     former, origin = found
     if not session.may(dataset, "promote", "mount") or not session.may(former, "promote"):
         raise ZfsError(f"{prefix}: {messages.DENIED}")
+    _promote(session, dataset, former, origin)
+    return 0
+
+
+def _promote(session: Session, dataset: Dataset, former: Dataset, origin: Snapshot) -> None:
+    if dataset.encryption:
+        raise Unmodelled("promoting an encrypted clone")
     moving = [snapshot for snapshot in former.snapshots if snapshot.createtxg <= origin.createtxg]
     for snapshot in moving:
         if dataset.snapshot(snapshot.name) is not None:
             name = f"{former.name}@{origin.name}"
-            raise ZfsError(f"{prefix}: conflicting snapshot '{snapshot.name}' from parent '{name}'")
+            raise ZfsError(
+                f"cannot promote '{dataset.name}': conflicting snapshot '{snapshot.name}' from parent '{name}'"
+            )
     former.snapshots = [snapshot for snapshot in former.snapshots if snapshot not in moving]
     dataset.snapshots = [*moving, *dataset.snapshots]
     dataset.origin, former.origin = former.origin, origin.ident
     session.storage.changed(dataset)
     session.storage.changed(former)
     session.moved()
-    return 0
 
 
 def rename(session: Session, args: list[str]) -> int:
@@ -191,6 +204,8 @@ def _rename_refusal(session: Session, dataset: Dataset, target: str) -> str:
         return messages.DENIED
     if session.tree.get(target) is not None:
         return messages.EXISTS
+    if dataset.encryption and dataset.encryption_root not in (dataset.name, parent.encryption_root):
+        return messages.OUTSIDE_OF_ROOT
     if any(session.storage.is_open(below) for below in session.tree.subtree(dataset)):
         return messages.BUSY
     charged = session.space.charged(dataset)

@@ -142,9 +142,9 @@ def make_dataset(session: Session, name: str, kind: str, stored: dict[str, str],
     """The kernel's part: space, permission, keys, then the dataset with all its properties at once; raises ZfsError."""
     parent = session.tree.get(name.rpartition("/")[0])
     assert parent is not None
-    check_kernel(session, name, parent, stored, VOLUME_FLOOR if kind == VOLUME else FILESYSTEM_FLOOR)
     properties = dict(stored)
     keys = encryption.for_new(session, name, parent, properties)
+    check_kernel(session, name, parent, properties, VOLUME_FLOOR if kind == VOLUME else FILESYSTEM_FLOOR)
     dataset = Dataset(
         name=name,
         kind=kind,
@@ -154,8 +154,12 @@ def make_dataset(session: Session, name: str, kind: str, stored: dict[str, str],
         objsetid=session.tree.pools[parent.pool].take_objset(),
         volblocksize=int(properties.pop("volblocksize", DEFAULT_BLOCK)) if kind == VOLUME else 0,
         local=properties,
-        encryption_root=keys.root or name if keys.encrypted else "",
-        key_loaded=keys.encrypted and not keys.root,
+        encryption=keys.suite,
+        encryption_root=(keys.root or name) if keys.suite else "",
+        keyformat=keys.keyformat,
+        pbkdf2iters=keys.iterations,
+        wrapped=keys.wrapped,
+        key_loaded=bool(keys.wrapped),
     )
     session.storage.add(dataset)
     session.moved()

@@ -25,6 +25,7 @@ TAG_EXISTS = "tag already exists on this dataset"
 NO_SUCH_TAG = "no such tag on this dataset"
 TAG_TOO_LONG = "tag too long"
 KEY_NOT_LOADED = "encryption root's key is not loaded or provided"
+OUTSIDE_OF_ROOT = "cannot move encrypted child outside of its encryption root"
 MISSING_EQUALS = "missing '=' for property=value argument"
 
 

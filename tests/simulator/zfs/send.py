@@ -57,6 +57,10 @@ def send(session: Session, args: list[str]) -> int:
         plan = _resumed(session, given["t"]) if "t" in given else _plan(session, given, operands)
         if not session.may(plan.dataset, "send"):
             raise ZfsError(f"warning: cannot send '{plan.name}': permission denied")
+        if session.storage.is_locked(plan.dataset):
+            raise ZfsError(f"warning: cannot send '{plan.name}': dataset key must be loaded")
+        if plan.dataset.encryption and "p" in given:
+            raise Unmodelled("a stream with the properties of an encrypted dataset")
         header = _header(plan, with_properties="p" in given)
         before = session.storage.block_map(plan.older.ident) if plan.older else None
         now = session.storage.block_map(plan.snapshot.ident) if plan.dataset.kind == VOLUME else {}

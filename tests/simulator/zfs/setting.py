@@ -78,7 +78,8 @@ def _apply(session: Session, handle: Handle, name: str, value: str) -> str:
     if handle.snapshot is not None:
         handle.snapshot.local[name] = value
         return ""
-    if refusal := _refusal(session, dataset, name, int(value) if value.isdecimal() else 0):
+    number = int(value) if value.isdecimal() else 0
+    if refusal := _key_refusal(session, dataset, name) or _refusal(session, dataset, name, number):
         return refusal
     if name == "volsize":
         _resize(session, dataset, int(value))
@@ -96,6 +97,15 @@ def _resize(session: Session, dataset: Dataset, size: int) -> None:
     dataset.local["volsize"] = str(size)
     session.storage.resize_file(dataset)
     session.moved()
+
+
+def _key_refusal(session: Session, dataset: Dataset, name: str) -> str:
+    """What the kernel cannot do without a key, or only where the key belongs."""
+    if name == "volsize" and session.storage.is_locked(dataset):
+        return messages.DENIED
+    if name == "keylocation" and dataset.encryption and dataset.encryption_root != dataset.name:
+        return "keylocation may only be set on encryption roots"
+    return ""
 
 
 def _refusal(session: Session, dataset: Dataset, name: str, value: int) -> str:

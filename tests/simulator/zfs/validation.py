@@ -77,11 +77,23 @@ def _value(prop: Property, text: str, kind: str, existing: Dataset | None) -> st
         raise BadValue("'mountpoint' must be an absolute path, 'none', or 'legacy'")
     if prop.name == "keylocation" and not re.match(r"none$|prompt$|file:///|https?://", value):
         raise BadValue("invalid keylocation")
+    if existing is not None:
+        _check_encrypted(prop.name, value, existing)
     if prop.name == "pbkdf2iters" and int(value) < 100000:
         raise BadValue("minimum pbkdf2 iterations is 100000")
     if prop.name == "volsize" and existing is not None and kind == VOLUME:
         _check_volsize(int(value), existing)
     return value
+
+
+def _check_encrypted(name: str, value: str, dataset: Dataset) -> None:
+    """What an encrypted dataset, or one that is not, cannot have."""
+    if name == "copies" and dataset.encryption and int(value) > 2:
+        raise BadValue("encrypted datasets cannot have 3 copies")
+    if name == "keylocation" and not dataset.encryption and value != "none":
+        raise BadValue("keylocation must be 'none' for unencrypted datasets")
+    if name == "keylocation" and dataset.encryption and value == "none":
+        raise BadValue("keylocation must not be 'none' for encrypted datasets")
 
 
 def _check_volsize(size: int, volume: Dataset) -> None:

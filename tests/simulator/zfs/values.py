@@ -158,7 +158,7 @@ _FACTS: dict[str, Callable[[Session, Any], str | None]] = {
 
 def _keystatus(session: Session, dataset: Dataset) -> str | None:
     if not dataset.encryption_root:
-        return "none"
+        return None
     root = session.tree.get(dataset.encryption_root)
     return "available" if root is not None and root.key_loaded else "unavailable"
 
@@ -220,9 +220,12 @@ def _volblocksize(handle: Handle, prop: Property) -> Raw:
 
 
 def _encryption(handle: Handle, prop: Property) -> Raw:
-    if handle.dataset.encryption_root:
-        raise Unmodelled(f"property {prop.name} of an encrypted dataset")
-    return _ENCRYPTION_DEFAULTS[prop.name], DEFAULT
+    dataset = handle.dataset
+    if not dataset.encryption:
+        return _ENCRYPTION_DEFAULTS[prop.name], DEFAULT
+    if prop.name == "keylocation":
+        return (dataset.local[prop.name], LOCAL) if prop.name in dataset.local else ("none", DEFAULT)
+    return str(getattr(dataset, prop.name)), NONE
 
 
 _ENCRYPTION_DEFAULTS = {"encryption": "off", "keyformat": "none", "keylocation": "none", "pbkdf2iters": "0"}
