@@ -65,6 +65,8 @@ def _parse(args: list[str]) -> tuple[_Options, str, bool]:
         given = property_arguments([value for name, value in found if name == "o"])
     except ZfsError as error:
         raise UsageError(error.message) from error
+    if given.keys() & {"encryption", "keyformat", "keylocation", "pbkdf2iters"}:
+        raise registry.Unmodelled("receiving into an encrypted dataset of its own")
     names = {name for name, _ in found}
     if not operands:
         raise UsageError("missing snapshot argument")
