@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WIDTH = 110
 COMMAND_WIDTH = WIDTH - 14
-LOOKERS = frozenset({"ps", "sysctl", "sysrc", "uname"})
+LOOKERS = frozenset({"pgrep", "ps", "sysctl", "sysrc", "uname"})
 LOOKS = frozenset({("zfs", "get"), ("zfs", "list"), *(("ctladm", f"{what}list") for what in ("dev", "is", "port"))})
 
 

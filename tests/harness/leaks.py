@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 OUR_IQN = "iqn.1994-09.org.freebsd.csi:"
 BUILT_IN_PORTS = 3
-KEPT_SETTINGS = frozenset({"parents.json", "lock"})
+# With UCL the portal group has a file of its own.
+KEPT_SETTINGS = frozenset({"parents.json", "lock", "ctl", "portal-group_.conf"})
 
 
 def leftovers(stack: Stack) -> list[str]:

@@ -38,12 +38,13 @@ class Stack:
         *,
         split: bool = False,
         release: str = "14.3",
+        grammar: str = "classic",
         ssh: str = "auto",
         prepared: bool = True,
         settings: dict[str, Any] | None = None,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="csi-", dir="/tmp"))
-        self.host = SimulatedHost(self.directory / "host", release=release, prepared=prepared, ssh=ssh)
+        self.host = SimulatedHost(self.directory / "host", release=release, prepared=prepared, grammar=grammar, ssh=ssh)
         self.config = self.directory / "config.yml"
         self.node_state = self.directory / "node"
         self._settings = settings or {}

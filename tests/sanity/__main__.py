@@ -2,6 +2,7 @@
 Run csi-sanity over combinations of access type and sockets, each on a host of its own.
 
     python -m tests.sanity [--quick] [--access mount|block] [--sockets one|split]
+                           [--release 14.3|15.0] [--grammar classic|ucl]
                            [--rung auto|standby|forked|plain] [--focus REGEX]
 """
 
@@ -51,6 +52,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one combination: mount, one socket")
     parser.add_argument("--access", action="append", choices=("mount", "block"))
     parser.add_argument("--sockets", action="append", choices=("one", "split"))
+    parser.add_argument("--release", default="14.3", help="the FreeBSD that is simulated")
+    parser.add_argument("--grammar", default="classic", choices=("classic", "ucl"), help="the one its ctld reads")
     parser.add_argument("--rung", default="auto", help="the fastest way in which playbooks may be run")
     parser.add_argument("--focus", help="run only the specs whose name matches")
     arguments = parser.parse_args()
@@ -61,11 +64,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(binary: Path, access: str, sockets: str, arguments: argparse.Namespace, tally: Tally) -> None:
-    combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, rung {arguments.rung}"
+    host = f"FreeBSD {arguments.release}, {arguments.grammar}"
+    combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, {host}, rung {arguments.rung}"
     print(f"== csi-sanity: {combination}", flush=True)
     began = time.monotonic()
     settings = {"node": _node_settings(), "ansible": {"rung": arguments.rung}}
-    with Stack(split=sockets == "split", settings=settings) as stack:
+    machine = {"release": arguments.release, "grammar": arguments.grammar}
+    with Stack(split=sockets == "split", settings=settings, **machine) as stack:
         report = stack.directory / "report.json"
         argv = _argv(binary, stack, access, report, arguments.focus)
         result = subprocess.run(argv, check=False, timeout=TIMEOUT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What any host tells of itself: uname, freebsd-version, hostname, ps, kldstat, kldload; pkill."""
+"""What any host tells of itself: uname, freebsd-version, hostname, ps, kldstat, kldload; pgrep, pkill."""
 
 from __future__ import annotations
 
@@ -115,6 +115,36 @@ def pkill(machine: Machine, call: Call) -> Result:
     actions = {"HUP": part.hangup, "TERM": part.ctld.terminate, "KILL": part.ctld.kill}
     actions[signal]()
     return Result()
+
+
+@command("pgrep")
+def pgrep(machine: Machine, call: Call) -> Result:
+    """
+    `pgrep -f -l -L -U UID -F PIDFILE`: the process whose locked pidfile it is, with its arguments (bin/pkill/pkill.c).
+
+    pgrep's own limit of 99999 for a pid is not kept: ctld's are beyond it here.
+    """
+    try:
+        found, operands = options(call.args, "DF:G:ILM:N:P:SU:ac:d:fg:ij:lnoqs:t:u:vx", modelled="F:LU:fl")
+    except BadOption as error:
+        raise Unmodelled(f"option -{error.option}") from error
+    values = dict(found)
+    if operands or set(values) != set("FLUfl") or not values["U"].isdigit():
+        raise Unmodelled("this selection of processes")
+    path, part = values["F"], ctl_part(machine)
+    file = part.path(path)
+    if not file.exists():
+        return Result(3, err=f"pgrep: Cannot open pidfile `{path}': No such file or directory\n")
+    if not call.is_root:
+        return Result(3, err=f"pgrep: Cannot open pidfile `{path}': Permission denied\n")
+    process = part.ctld.process
+    if process is None:
+        return Result(3, err=f"pgrep: File '{path}' can be locked\n")
+    if file.read_text(encoding="utf-8") != str(process.pid):
+        raise Unmodelled("another pidfile than ctld's")
+    if int(values["U"]) != 0:
+        return Result(1)
+    return Result(out=f"{process.pid} {' '.join(process.invocation.argv)}\n")
 
 
 @command("ps")

@@ -150,6 +150,28 @@ def test_ps_takes_what_follows_an_equals_sign_as_the_header(running: Host) -> No
     assert running.run("ps", "-axww", "-o", "pid=,args=").out.splitlines()[0].strip() == ",args="
 
 
+PGREP = ("pgrep", "-f", "-l", "-L", "-U", "0", "-F", "/var/run/ctld.pid")
+
+
+def test_pgrep_shows_the_process_that_holds_the_pidfile(running: Host) -> None:
+    process = running.part.ctld.process
+    assert process is not None
+    assert running.run(*PGREP) == Result(out=f"{process.pid} /usr/sbin/ctld\n")
+    assert running.run("pgrep", "-f", "-l", "-L", "-U", "1", "-F", "/var/run/ctld.pid") == Result(1)
+    assert "is not modelled" in running.run("pgrep", "ctld").err
+
+
+def test_pgrep_does_not_believe_a_pidfile_that_nobody_holds(running: Host) -> None:
+    running.run("pkill", "-9", "ctld")
+    assert running.run(*PGREP) == Result(3, err="pgrep: File '/var/run/ctld.pid' can be locked\n")
+
+
+def test_pgrep_without_a_pidfile(running: Host) -> None:
+    running.run("service", "ctld", "stop")
+    text = "pgrep: Cannot open pidfile `/var/run/ctld.pid': No such file or directory\n"
+    assert running.run(*PGREP) == Result(3, err=text)
+
+
 def test_ps_with_headers(running: Host) -> None:
     lines = running.run("ps", "-axo", "pid,command").out.splitlines()
     assert lines[0] == "    PID COMMAND"

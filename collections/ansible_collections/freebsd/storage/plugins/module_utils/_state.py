@@ -308,6 +308,4 @@ def known_kernel(facts: Facts) -> Kernel:
         raise facts.kernel_problem
     if facts.kernel is None:
         raise HostError("internal", "the kernel's tables were not read")
-    if facts.kernel.daemon.ucl:
-        raise HostError("unsupported", "ctld runs with -u: the UCL grammar is not supported yet")
     return facts.kernel

@@ -24,6 +24,10 @@ from tests.simulator.host import SimulatedHost
 OWNER = "demo"
 SIZE = 1 << 26
 
+HOSTS = [(release, grammar) for release in ("14.3", "15.0") for grammar in ("classic", "ucl")]
+ON_EVERY_HOST = pytest.mark.parametrize("simulated", HOSTS, indirect=True, ids=" ".join, scope="module")
+WITH_UCL = pytest.mark.parametrize("simulated", HOSTS[1::2], indirect=True, ids=" ".join, scope="module")
+
 
 class Host:
     """What the modules see of a host, and what they cannot see."""
@@ -33,6 +37,13 @@ class Host:
         self.info = simulated.info
         self.conf = Path(simulated.root, "etc/ctl.conf")
         self.pristine = self.conf.read_text()
+        self.included = Path(self.info["settings_dir"], "ctl")
+        self.ucl = self.info["grammar"] == "ucl"
+
+    @property
+    def own(self) -> Path:
+        """What has the owner's exports."""
+        return self.included / f"{OWNER}.conf" if self.ucl else self.conf
 
     def apply(
         self,
@@ -45,7 +56,7 @@ class Host:
         commands = commands or SystemCommands(time.monotonic() + seconds)
         settings_dir = self.info["settings_dir"]
         request = Request(OWNER, self.info["parent"], settings_dir, 10, check_mode)
-        engine = Engine(request, commands, LocalCtl(commands, patience=patience))
+        engine = Engine(request, commands, LocalCtl(commands, settings_dir, patience=patience))
         return engine.run(items_of(list(resources)))
 
     def fault(self, **what: Any) -> None:
@@ -83,11 +94,13 @@ class Host:
         assert "<lun " not in self.run("ctladm", "devlist", "-x")
         assert self.conf.read_text() == self.pristine
         assert sorted(path.name for path in self.conf.parent.iterdir() if "ctl.conf" in path.name) == ["ctl.conf"]
+        assert [path.name for path in self.included.glob("*")] == ["portal-group_.conf"] * self.ucl
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedHost]:
-    with SimulatedHost(tmp_path_factory.mktemp("host")) as host:
+def simulated(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[SimulatedHost]:
+    release, grammar = getattr(request, "param", HOSTS[0])
+    with SimulatedHost(tmp_path_factory.mktemp("host"), release, grammar=grammar) as host:
         yield host
 
 
@@ -100,6 +113,8 @@ def host(simulated: SimulatedHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     for name in host.datasets():
         host.run("zfs", "inherit", "-r", "org.freebsd.storage:publication.676b8bb84ce7", name)
     host.conf.write_text(host.pristine)
+    for path in host.included.glob(f"*{OWNER}.conf*"):
+        path.unlink()
     host.run("service", "ctld", "restart")
     for name in reversed(host.datasets()):
         host.run("zfs", "destroy", "-r", name)

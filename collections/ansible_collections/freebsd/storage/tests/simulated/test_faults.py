@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.seam import Patience
 from ansible_collections.freebsd.storage.tests.simulated.conftest import (
+    ON_EVERY_HOST,
     Host,
     delete,
     errors,
@@ -25,6 +26,7 @@ from ansible_collections.freebsd.storage.tests.simulated.conftest import (
     volume,
 )
 
+pytestmark = ON_EVERY_HOST
 IMPATIENT = Patience(limit=0.3, signal=0.1, grace=0.2, aftermath=0.1)
 BROKEN = "target {\n"
 
@@ -231,27 +233,37 @@ def test_two_owners_share_a_host_without_knowing_each_other(host: Host) -> None:
     uuid = host.make("a")
     errors(host.apply(publish(uuid)), none=True)
     mine = host.conf.read_text()
-    text = mine.replace("freebsd.storage demo", "freebsd.storage other").replace("demo", "other")
-    theirs = text[len(host.pristine) :].replace("/dev/zvol/tank/csi/a", "/dev/zvol/tank/theirs")
+    theirs = _others(mine[len(host.pristine) :])
     host.run("zfs", "create", "-V", "64M", "tank/theirs")
+    other = host.included / "other.conf"
+    if host.ucl:
+        other.write_text(_others(host.own.read_text()))
     host.conf.write_text(mine + theirs)
     host.run("service", "ctld", "reload")
     errors(host.apply(unpublish(uuid)), none=True)
     assert host.conf.read_text() == host.pristine + theirs
     assert len(host.targets()) == 1
     host.conf.write_text(host.pristine)
+    other.unlink(missing_ok=True)
     host.run("service", "ctld", "restart")
     host.run("zfs", "destroy", "tank/theirs")
     host.clean(uuid)
 
 
-def test_a_block_of_ours_that_was_edited_is_made_right(host: Host) -> None:
+def _others(text: str) -> str:
+    """Return what another owner would have written, of a volume of its own."""
+    return text.replace("demo", "other").replace("/dev/zvol/tank/csi/a", "/dev/zvol/tank/theirs")
+
+
+def test_what_we_wrote_and_somebody_edited_is_made_right(host: Host) -> None:
     uuid, other = host.make("a"), host.make("b")
     errors(host.apply(publish(uuid)), none=True)
-    whole = host.conf.read_text()
-    host.conf.write_text(whole.replace('initiator-name "', 'initiator-name "iqn.2000-01.evil:'))
+    whole = host.own.read_text()
+    edited = whole.replace("iqn.1994-09.org.freebsd.csi:demo:n1", "iqn.2000-01.evil")
+    assert edited != whole
+    host.own.write_text(edited)
     errors(host.apply(publish(uuid)), none=True)
-    assert host.conf.read_text() == whole
+    assert host.own.read_text() == whole
     host.clean(uuid, other)
 
 

@@ -37,7 +37,7 @@ def apply(options: Mapping[str, Any], *, check_mode: bool, diff: bool) -> dict[s
         lock_timeout=min(options["lock_timeout"], options["time_limit"]),
         check_mode=check_mode,
     )
-    engine = Engine(request, commands, ctl_of(options["privilege"], commands))
+    engine = Engine(request, commands, ctl_of(options["privilege"], commands, options["settings_dir"]))
     try:
         reply = engine.run(items_of(options["resources"]))
     except HostError:
@@ -60,10 +60,10 @@ def check_common(options: Mapping[str, Any]) -> None:
         raise HostError("invalid", msg, option="parent")
 
 
-def ctl_of(privilege: str, commands: Commands) -> CtlHost:
+def ctl_of(privilege: str, commands: Commands, settings_dir: str) -> CtlHost:
     """Return the target layer, reached in the way the host allows."""
     if privilege == "none":
-        return LocalCtl(commands)
+        return LocalCtl(commands, settings_dir)
     return PrivilegedCtl(privilege)
 
 

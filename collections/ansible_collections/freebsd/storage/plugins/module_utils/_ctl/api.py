@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 
-def processes() -> list[str]:
+def running() -> list[str]:
     """
-    List every process with its arguments, without headings.
+    Show the running ctld with its arguments: root's process that holds the lock on ctld's pidfile.
 
-    FreeBSD's ps(1) takes all that follows an equals sign for a heading, so each column has its -o.
+    Anything may call itself ctld, and the pidfile of one that was killed stays.
     """
-    return ["ps", "-axww", "-o", "pid=", "-o", "args="]
+    return ["pgrep", "-f", "-l", "-L", "-U", "0", "-F", "/var/run/ctld.pid"]
 
 
 def ctld_flags() -> list[str]:
@@ -41,9 +41,9 @@ def islist() -> list[str]:
     return ["ctladm", "islist", "-x"]
 
 
-def test(config: str) -> list[str]:
+def test(config: str, *, ucl: bool) -> list[str]:
     """Have ctld read a configuration without acting on it."""
-    return ["ctld", "-t", "-f", config]
+    return ["ctld", "-t", *(["-u"] if ucl else []), "-f", config]
 
 
 def reload() -> list[str]:

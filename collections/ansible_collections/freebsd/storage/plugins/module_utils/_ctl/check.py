@@ -63,7 +63,7 @@ def _problem(entry: Entry, ports: Mapping[str, Sequence[Port]], luns: Mapping[in
     if not shown:
         return "the kernel shows no port for it"
     odd = {port.portal_group for port in shown} ^ set(target.portal_groups)
-    if isinstance(entry, Target) and odd:
+    if odd:
         return f"its ports are not those of its portal-groups: {', '.join(sorted(odd))}"
     return next((problem for port in shown if (problem := _port_problem(target, port, luns))), "")
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 """
-Chooses which entries go into ctl.conf: all that ctld takes.
+Chooses which entries go into ctld's configuration: all that ctld takes.
 
 ctld reads a configuration as a whole, so one bad entry makes it refuse everything. Its own test
 mode is the judge; it is asked again and again about parts until the culprits are known.
@@ -15,17 +15,19 @@ from collections.abc import Sequence
 from typing import Callable, NamedTuple
 
 from ..errors import HostError
-from . import conf
 from .bisect import culprits
+from .conf import Draft
+from .grammar import Drawn
 from .sections import Entry
 
-Trial = Callable[[str], list[str]]
+Draw = Callable[[Sequence[Entry]], Drawn]
+Trial = Callable[[Draft], list[str]]
 
 
 class Choice(NamedTuple):
     """The configuration to be used; what is not in it, with reasons, new and old apart."""
 
-    text: str
+    draft: Draft
     refused: dict[str, str]
     left_out: dict[str, str]
 
@@ -37,17 +39,16 @@ class _Judge:
     An entry that is on trial in a new version counts in its `previous` one while it is not.
     """
 
-    def __init__(self, text: str, owner: str, trial: Trial, previous: Sequence[Entry]) -> None:
-        self._text = text
-        self._owner = owner
+    def __init__(self, draw: Draw, trial: Trial, previous: Sequence[Entry]) -> None:
+        self._draw = draw
         self._trial = trial
         self._previous = previous
         self.said: dict[str, str] = {}
 
-    def whole(self, entries: Sequence[Entry]) -> str:
+    def whole(self, entries: Sequence[Entry]) -> Draft:
         keys = {entry.key for entry in entries}
         kept = [entry for entry in self._previous if entry.key not in keys]
-        return conf.with_block(self._text, self._owner, conf.render(self._owner, [*entries, *kept]).text)
+        return self._draw([*entries, *kept]).draft
 
     def objections(self, entries: Sequence[Entry]) -> list[str]:
         return self._trial(self.whole(entries))
@@ -63,39 +64,36 @@ class _Judge:
 
 
 def choose(
-    text: str,
-    owner: str,
+    now: Draft,
+    draw: Draw,
     entries: Sequence[Entry],
     additions: frozenset[str],
     trial: Trial,
     previous: Sequence[Entry] = (),
 ) -> Choice:
     """
-    Return the configuration `text` with as many of the entries as ctld takes.
+    Return the configuration `now` with as many of the entries as ctld takes.
 
-    `trial` returns ctld's objections to a configuration. `previous` has additions as they were
-    before, which they stay if they are refused. Raise `HostError` if what others have written is
-    refused already. Nothing is tried when the text does not change.
+    `draw` returns it with some entries, `trial` what ctld has against that. `previous` has additions
+    as they were before, which they stay if they are refused. Raise `HostError` if what others have
+    written is refused already. Nothing is tried when nothing changes.
     """
-    rendering = conf.render(owner, entries)
-    refused, left_out = _split(rendering.left_out, additions)
-    judge = _Judge(text, owner, trial, previous)
-    good = [entry for entry in entries if entry.key not in rendering.left_out]
+    left_out = draw(entries).left_out
+    unwritten = _split(left_out, additions)
+    judge = _Judge(draw, trial, previous)
+    good = [entry for entry in entries if entry.key not in left_out]
     whole = judge.whole(good)
-    if whole == text:
-        return Choice(whole, refused, left_out)
-    objections = trial(whole)
+    objections = trial(whole) if whole != now else []
     if not objections:
-        return Choice(whole, refused, left_out)
+        return Choice(whole, *unwritten)
     bad = _blame(judge, good, additions)
     told = {entry.key: judge.said.get(entry.key, "; ".join(objections)) for entry in bad}
-    more_refused, more_left_out = _split(told, additions)
+    refused, kept_out = _split(told, additions)
     whole = judge.whole([entry for entry in good if entry.key not in told])
-    if whole != text:
-        objections = trial(whole)
-        if objections:
-            raise HostError("degraded", f"ctld refuses the configuration: {'; '.join(objections)}")
-    return Choice(whole, {**refused, **more_refused}, {**left_out, **more_left_out})
+    objections = trial(whole) if whole != now else []
+    if objections:
+        raise HostError("degraded", f"ctld refuses the configuration: {'; '.join(objections)}")
+    return Choice(whole, {**unwritten[0], **refused}, {**unwritten[1], **kept_out})
 
 
 def _blame(judge: _Judge, entries: Sequence[Entry], additions: frozenset[str]) -> list[Entry]:

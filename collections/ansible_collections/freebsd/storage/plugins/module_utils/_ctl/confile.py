@@ -2,7 +2,12 @@
 # BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Reads ctl.conf and puts another in its place, so that a crash leaves the one or the other."""
+"""
+Reads ctld's configuration and puts another in its place, so that a crash leaves what the next run mends.
+
+It is ctl.conf, and with UCL a file of our own that it includes. The file comes first: included or
+not, it is whole at any time.
+"""
 
 from __future__ import annotations
 
@@ -10,83 +15,165 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..errors import HostError
+from .conf import Draft, Place
+from .ucl import include
 
 STAGED_SUFFIX = ".freebsd-storage"
+_PRIVATE = 0o600
 
 
-class ConfFile(NamedTuple):
-    """The configuration as it was read. `path` is that of the file itself, not of a link to it."""
+class Files(NamedTuple):
+    """
+    The configuration as it was read, and where our part of it lies.
+
+    `path` is that of ctl.conf itself, not of a link to it; `digest` None: it does not exist yet.
+    """
 
     path: str
-    text: str
-    digest: str
+    draft: Draft
+    digest: Optional[str]
+    place: Place
 
     @property
     def staged(self) -> str:
-        """Where a new version is put to be tested; always the same, so that crashes leave one at most."""
+        """Where a new ctl.conf is put to be tested; always the same, so that crashes leave one at most."""
         return self.path + STAGED_SUFFIX
 
 
-def read(path: str) -> ConfFile:
-    """Read the configuration."""
+def read(path: str, place: Place, *, create: bool = False) -> Files:
+    """Read the configuration; `create`: a ctl.conf that does not exist is an empty one."""
+    real = str(Path(path).resolve())
+    main, own = _content(real), _content(place.file)
+    if main is None and not create:
+        raise HostError("degraded", f"{path} does not exist; run the role storage_host")
+    digest = None if main is None else _digest(main)
+    return Files(real, Draft(_text(main or b""), None if own is None else _text(own)), digest, place)
+
+
+def stage(files: Files, draft: Draft) -> None:
+    """Write a new version to where ctld can test it, readable by nobody else."""
+    own = files.place
+    discard(files)
+    if draft.own is not None:
+        _make_folder(own.file)
+        _write(own.staged, draft.own)
+    _write(files.staged, draft.main.replace(include(own.file), include(own.staged)))
+
+
+def as_staged(files: Files, line: str) -> str:
+    """Return what ctld says of the files in use as it would say it of the staged ones."""
+    return line.replace(files.place.file, files.place.staged).replace(files.path, files.staged)
+
+
+def swap(files: Files, draft: Draft) -> bool:
+    """
+    Put a new version in place, on stable storage; ctl.conf keeps its mode and owner.
+
+    Return False, with ctl.conf as it is, if somebody has edited it since it was read. What is not
+    needed any more goes last, for it may be the only one to remember what people named.
+    """
+    if draft.own is not None and draft.own != files.draft.own:
+        _swap_own(files.place, draft.own)
+    if draft.main != files.draft.main and not _swap_main(files, draft.main):
+        return False
+    if draft.own is None and files.draft.own is not None:
+        _remove_own(files.place)
+    return True
+
+
+def parts_of_others(files: Files) -> str:
+    """Return what other owners, and the host, have written for UCL."""
+    mine = Path(files.place.file)
+    others = sorted(path for path in mine.parent.glob("*.conf") if path != mine)
+    return "".join(_text(_content(str(path)) or b"") for path in others)
+
+
+def discard(files: Files) -> None:
+    """Remove the staged version, if there is one."""
     try:
-        real = Path(path).resolve()
-        data = real.read_bytes()
+        Path(files.staged).unlink(missing_ok=True)
+        Path(files.place.staged).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(files.staged, error) from error
+
+
+def _swap_own(place: Place, text: str) -> None:
+    _make_folder(place.file)
+    try:
+        Path(place.staged).unlink(missing_ok=True)
+        _write(place.staged, text)
+        _flush(place.staged)
+        Path(place.staged).rename(place.file)
+        _flush_directory(Path(place.file).parent)
+    except OSError as error:
+        raise _unwritable(place.file, error) from error
+
+
+def _remove_own(place: Place) -> None:
+    try:
+        Path(place.file).unlink(missing_ok=True)
+        _flush_directory(Path(place.file).parent)
+    except OSError as error:
+        raise _unwritable(place.file, error) from error
+
+
+def _swap_main(files: Files, text: str) -> bool:
+    path = Path(files.path)
+    try:
+        Path(files.staged).unlink(missing_ok=True)
+        _write(files.staged, text)
+        _flush(files.staged, like=path.stat() if files.digest else None)
+        now = _content(files.path)
+        if (None if now is None else _digest(now)) != files.digest:
+            return False
+        Path(files.staged).rename(path)
+        _flush_directory(path.parent)
+    except OSError as error:
+        raise _unwritable(files.path, error) from error
+    return True
+
+
+def _content(path: str) -> Optional[bytes]:
+    """Return what is in a file, or None where there is none."""
+    try:
+        return Path(path).read_bytes()
     except FileNotFoundError:
-        raise HostError("degraded", f"{path} does not exist; run the role storage_host") from None
+        return None
     except PermissionError:
         raise HostError(
             "denied", f"the SSH user may not read {path}: log in as root, or set privilege for this host"
         ) from None
     except OSError as error:
         raise HostError("degraded", f"{path}: {error.strerror}") from error
-    return ConfFile(str(real), data.decode("utf-8", "surrogateescape"), _digest(data))
 
 
-def stage(conf: ConfFile, text: str) -> None:
-    """Write a new version beside the configuration, readable by nobody else."""
+def _make_folder(path: str) -> None:
     try:
-        discard(conf)
+        Path(path).parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(path: str, text: str) -> None:
+    try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(conf.staged, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(path, flags, _PRIVATE), "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise _unwritable(conf.staged, error) from error
+        raise _unwritable(path, error) from error
 
 
-def swap(conf: ConfFile) -> bool:
-    """
-    Put the staged version in place of the configuration, on stable storage, with mode and owner kept.
-
-    Return False, with nothing changed, if somebody has edited the configuration since it was read.
-    """
-    try:
-        path = Path(conf.path)
-        _flush_as(conf.staged, path.stat())
-        if _digest(path.read_bytes()) != conf.digest:
-            return False
-        Path(conf.staged).rename(path)
-        _flush_directory(path.parent)
-    except OSError as error:
-        raise _unwritable(conf.path, error) from error
-    return True
-
-
-def discard(conf: ConfFile) -> None:
-    """Remove the staged version, if there is one."""
-    Path(conf.staged).unlink(missing_ok=True)
-
-
-def _flush_as(path: str, like: os.stat_result) -> None:
+def _flush(path: str, like: Optional[os.stat_result] = None) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         mine = os.fstat(descriptor)
-        if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+        if like is not None and (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
             os.fchown(descriptor, like.st_uid, like.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+        if like is not None:
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -102,6 +189,10 @@ def _flush_directory(path: Path) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _unwritable(path: str, error: OSError) -> HostError:

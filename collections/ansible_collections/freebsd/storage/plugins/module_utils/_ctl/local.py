@@ -19,10 +19,12 @@ from typing import Optional
 from .. import _names
 from ..command import Commands, Completed
 from ..errors import HostError
-from . import api, check, conf, confile, parse, remember
+from . import api, check, confile, parse, remember
 from .choose import Choice, choose
-from .confile import ConfFile
-from .model import Kernel
+from .conf import Draft, owner_place
+from .confile import Files
+from .grammar import Grammar, draw, grammar_of
+from .model import Daemon, Kernel
 from .seam import Clock, Patience, Section, Settled, SystemClock, Wanted
 from .sections import Entry, Named
 from .waiting import Pending, wait_for
@@ -31,29 +33,27 @@ _EDITS_BORNE = 5
 
 
 class LocalCtl:
-    """Works ctld and ctladm directly."""
+    """Works ctld and ctladm directly. What is written for UCL lies below `settings_dir`."""
 
     def __init__(
         self,
         commands: Commands,
+        settings_dir: str,
         clock: Optional[Clock] = None,
         patience: Optional[Patience] = None,
     ) -> None:
         self._commands = commands
+        self._settings_dir = settings_dir
         self._clock: Clock = clock or SystemClock()
         self._patience = patience or Patience()
         self._reloads = 0
         self._complaint = ""
 
     def observe(self) -> Kernel:
-        processes, ports, luns, limits = self._commands.run_all(
-            [api.processes(), api.portlist(), api.devlist(), api.limits()]
+        running, ports, luns, limits = self._commands.run_all(
+            [api.running(), api.portlist(), api.devlist(), api.limits()]
         )
-        _check(processes)
-        daemon = parse.daemon(processes.out)
-        if daemon is None:
-            configured = self._commands.run(api.ctld_flags())
-            daemon = parse.flags(configured.out if configured.rc == 0 else "")
+        daemon = parse.daemon(running) or self._configured()
         if parse.no_module(ports):
             return Kernel(daemon, (), ())
         _check(ports)
@@ -67,14 +67,20 @@ class LocalCtl:
             max_luns=max_luns,
         )
 
+    def _configured(self) -> Daemon:
+        """Return how ctld would be started."""
+        done = self._commands.run(api.ctld_flags())
+        return parse.flags(done.out if done.rc == 0 else "")
+
     def section(self, owner: str, kernel: Kernel) -> Section:
-        text = confile.read(kernel.daemon.config).text
-        block = conf.block_of(text, owner)
-        return Section(remember.recalled(block), parse.targets_named(conf.with_block(text, owner, "")))
+        place = owner_place(self._settings_dir, owner)
+        files = confile.read(kernel.daemon.config, place)
+        others = files.draft.rest(place) + confile.parts_of_others(files)
+        return Section(remember.recalled(files.draft.part(place)), parse.targets_named(others))
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         self._reloads, self._complaint = 0, ""
-        choice, swapped, previous = self._install(before.daemon.config, wanted)
+        choice, swapped, previous = self._install(before.daemon, wanted)
         pending = _pending(wanted, choice)
         verdict = pending.judge(before)
         mended = frozenset(verdict.unmet) - wanted.additions
@@ -101,38 +107,41 @@ class LocalCtl:
             small={name: self._told(why) for name, why in verdict.small.items()},
         )
 
-    def _install(self, path: str, wanted: Wanted) -> tuple[Choice, bool, Mapping[str, Named]]:
-        """Put the owner's block in place; return what was chosen, whether the file changed, and what had been named."""
+    def _install(self, daemon: Daemon, wanted: Wanted) -> tuple[Choice, bool, Mapping[str, Named]]:
+        """Put the owner's part in place; return what was chosen, whether files changed, and what had been named."""
+        grammar = grammar_of(ucl=daemon.ucl)
+        place = owner_place(self._settings_dir, wanted.owner)
         for _attempt in range(_EDITS_BORNE):
-            file = confile.read(path)
-            previous = remember.recalled(conf.block_of(file.text, wanted.owner))
+            files = confile.read(daemon.config, place)
+            previous = remember.recalled(files.draft.part(place))
             named = previous if wanted.named is None else wanted.named
             old = [each for key, each in previous.items() if key in wanted.additions & named.keys()]
             try:
-                trial = partial(self._try, file)
+                drawing = partial(draw, grammar, files.draft, place)
+                trial = partial(self._try, grammar, files)
                 entries = (*named.values(), *wanted.exports)
-                choice = choose(file.text, wanted.owner, entries, wanted.additions, trial, old)
-                if choice.text == file.text:
+                choice = choose(files.draft, drawing, entries, wanted.additions, trial, old)
+                if choice.draft == files.draft:
                     return choice, False, previous
-                if confile.swap(file):
+                if confile.swap(files, choice.draft):
                     return choice, True, previous
             finally:
-                confile.discard(file)
-        raise HostError("busy", f"{path} was edited {_EDITS_BORNE} times while it was being changed")
+                confile.discard(files)
+        raise HostError("busy", f"{daemon.config} was edited {_EDITS_BORNE} times while it was being changed")
 
-    def _try(self, file: ConfFile, text: str) -> list[str]:
-        """Leave the text staged, and return what ctld has against it."""
-        confile.stage(file, text)
-        done = self._commands.run(api.test(file.staged))
-        objections = parse.objections(done)
+    def _try(self, grammar: Grammar, files: Files, draft: Draft) -> list[str]:
+        """Stage the configuration, and return what ctld has against it."""
+        confile.stage(files, draft)
+        done = self._commands.run(api.test(files.staged, ucl=grammar.ucl))
+        objections = parse.objections(done, ucl=grammar.ucl)
         if done.unstarted or done.late or parse.cannot_judge(objections):
             _check(done)
         if done.rc != 0 or not objections:
             return objections
-        # Words nobody knows, though ctld takes it: they count unless the file in use has them too.
-        known = parse.objections(self._commands.run(api.test(file.path)))
-        same = {line.replace(file.path, file.staged) for line in known}
-        return [line for line in objections if line not in same]
+        # Words nobody knows, though ctld takes it: they count unless the files in use have them too.
+        used = self._commands.run(api.test(files.path, ucl=grammar.ucl))
+        known = {confile.as_staged(files, line) for line in parse.objections(used, ucl=grammar.ucl)}
+        return [line for line in objections if line not in known]
 
     def _settle(self, pending: Pending, before: Kernel, limit: float) -> Kernel:
         """Have ctld reload until the kernel shows what it should, or time is up; return the last look."""
@@ -175,7 +184,7 @@ class LocalCtl:
         without = _without(wanted, failed, previous)
         complaint = self._complaint
         try:
-            _choice, swapped, _previous = self._install(before.daemon.config, without)
+            _choice, swapped, _previous = self._install(before.daemon, without)
             if swapped:
                 self._settle(Pending((), without.gone, frozenset()), before, self._patience.aftermath)
         except HostError as error:

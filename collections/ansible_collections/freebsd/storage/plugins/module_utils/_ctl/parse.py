@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 """
-What ctladm(8), ctld(8) and ps(1) say, as values. The only place that knows their texts.
+What ctladm(8), ctld(8) and pgrep(1) say, as values. The only place that knows their texts.
 
 Pure functions. The XML is the kernel's; it copies some names into it unescaped, among them what a
 remote initiator calls itself. So it is read element by element, and a stray character spoils at
@@ -36,6 +36,10 @@ _WARNINGS = re.compile(
     r'|^invalid character ".*" in target name "'
     r'|^invalid target name "'
 )
+# With UCL ctld 14 takes what it has not understood, with such words at most. Only these mean no harm.
+_HARMLESS = re.compile(
+    r'is world-(readable|writable|executable)$|^(portal-group|transport-group) "[^"]*" not assigned to any target$'
+)
 
 
 def ports(text: str) -> tuple[Port, ...]:
@@ -56,22 +60,24 @@ def sessions(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def daemon(text: str) -> Optional[Daemon]:
-    """Return the ctld among the processes of `ps -o pid= -o args=`; None if it does not run."""
-    for line in text.splitlines():
-        pid, _, args = line.strip().partition(" ")
-        words = args.split()
-        # Connections are served by children that call themselves "ctld: ADDRESS (ctld)".
-        if pid.isdigit() and words and words[0].rpartition("/")[2] == "ctld":
-            config, ucl, testing = _flags(words[1:])
-            if not testing:
-                return Daemon(int(pid), config, ucl)
-    return None
+def daemon(done: Completed) -> Optional[Daemon]:
+    """Return the running ctld that pgrep shows; None if it does not run."""
+    if done.rc != 0:
+        # No pidfile, one that nobody has locked, or another user's process.
+        error = failure(done)
+        if error is not None and (error.code == "denied" or done.unstarted or done.late):
+            raise error
+        return None
+    pid, _, args = done.out.strip().partition(" ")
+    if not pid.isdigit():
+        raise HostError("degraded", f"pgrep showed no process: {done.out[:120]!a}")
+    config, ucl = _flags(args.split()[1:])
+    return Daemon(int(pid), config, ucl)
 
 
 def flags(text: str) -> Daemon:
     """Return how ctld would be started, from the value of `ctld_flags`."""
-    config, ucl, _testing = _flags(text.split())
+    config, ucl = _flags(text.split())
     return Daemon(None, config, ucl)
 
 
@@ -106,10 +112,11 @@ def failure(done: Completed) -> Optional[HostError]:
     return HostError("degraded", f"{what}: {said}")
 
 
-def objections(done: Completed) -> list[str]:
+def objections(done: Completed, *, ucl: bool) -> list[str]:
     """Return what `ctld -t` has against a configuration; nothing if it takes it."""
     lines = [line.removeprefix("ctld: ") for line in done.err.splitlines()]
-    serious = [line.strip() for line in lines if line.strip() and not _WARNINGS.search(line)]
+    harmless = _HARMLESS if ucl else _WARNINGS
+    serious = [line.strip() for line in lines if line.strip() and not harmless.search(line)]
     if done.rc != 0:
         spoken = [line for line in serious if line != "configuration error; exiting"]
         return spoken or [f"exit status {done.rc}"]
@@ -170,7 +177,7 @@ def _lun(number: int, body: str) -> Lun:
     )
 
 
-def _flags(words: Sequence[str]) -> tuple[str, bool, bool]:
+def _flags(words: Sequence[str]) -> tuple[str, bool]:
     """Read the options of ctld(8) as getopt(3) does: letters without a value, and -f with one."""
     config, seen = DEFAULT_CONFIG, ""
     rest = list(words)
@@ -179,7 +186,7 @@ def _flags(words: Sequence[str]) -> tuple[str, bool, bool]:
         seen += before
         if f:
             config = after or (rest.pop(0) if rest else DEFAULT_CONFIG)
-    return config, "u" in seen, "t" in seen
+    return config, "u" in seen
 
 
 def _number(text: str) -> int:

@@ -212,7 +212,7 @@ def ports_text(*targets: tuple[str, int], initiators: Mapping[str, str] = {}) ->
         lines += [
             f'<targ_port id="{number}">',
             "\t<frontend_type>iscsi</frontend_type>\n\t<port_type>16</port_type>\n\t<online>YES</online>",
-            f"\t<target>{target}</target>\n\t<port>{target},t,0x0101</port>",
+            f"\t<ctld_portal_group_name>csi</ctld_portal_group_name>\n\t<target>{target}</target>\n\t<port>{target},t,0x0101</port>",
             f'\t<lun_map>on</lun_map>\n\t<lun id="0">{lun}</lun>',
         ]
         if target in initiators:

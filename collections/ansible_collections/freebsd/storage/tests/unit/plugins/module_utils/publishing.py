@@ -36,6 +36,8 @@ READ = f"zfs get -Hp -r -t filesystem,volume,snapshot -s local,received,none -o 
 ADMIN = '# mine\nportal-group "csi" {\n\tlisten 192.0.2.10\n}\n'
 TARGET = f"iqn.1994-09.org.freebsd.csi:demo.{TOKENS[0]}"
 LIMITS = Call("sysctl -n kern.cam.ctl.max_ports kern.cam.ctl.max_luns", "256\n1024\n")
+PGREP = "pgrep -f -l -L -U 0 -F /var/run/ctld.pid"
+UNLOCKED = "pgrep: File '/var/run/ctld.pid' can be locked\n"
 RELOAD = Call("service ctld reload")
 SYNTAX = "ctld: error in configuration file at line 12 near '}': syntax error\nctld: configuration error; exiting\n"
 
@@ -63,17 +65,17 @@ class Host:
     ) -> Reply:
         commands = ScriptedCommands(*calls)
         request = Request(OWNER, PARENT, str(self.directory), lock_timeout=0, check_mode=check_mode)
-        ctl = LocalCtl(commands, FakeClock(), patience or Patience())
+        ctl = LocalCtl(commands, str(self.directory), FakeClock(), patience or Patience())
         reply = Engine(request, commands, ctl, Choices()).run(items_of(resources))
         commands.finished()
         assert not self.staged.exists()
         return reply
 
     def reads(self, zfs: str, ports: str, luns: str, *, running: bool = True) -> list[Call]:
-        ctld = f" 900 /usr/sbin/ctld -f {self.conf}\n" if running else ""
+        found = {"out": f"900 /usr/sbin/ctld -f {self.conf}\n"} if running else {"err": UNLOCKED, "rc": 3}
         calls = [
             Call(READ, parent_text() + zfs),
-            Call("ps -axww -o pid= -o args=", f"   1 /sbin/init\n{ctld} 901 ctld: 192.0.2.21 (ctld)\n"),
+            Call(PGREP, **found),
             Call("ctladm portlist -x", ports),
             Call("ctladm devlist -x", luns),
             LIMITS,
@@ -126,11 +128,14 @@ def block(host: Host) -> str:
 
 def published(host: Host, *records: Record) -> str:
     """Put the host into the state after these publications; return what zfs get prints then."""
-    from ansible_collections.freebsd.storage.plugins.module_utils._ctl import conf, plan
+    from ansible_collections.freebsd.storage.plugins.module_utils._ctl import plan
+    from ansible_collections.freebsd.storage.plugins.module_utils._ctl.conf import Draft, owner_place
+    from ansible_collections.freebsd.storage.plugins.module_utils._ctl.grammar import draw, grammar_of
     from ansible_collections.freebsd.storage.plugins.module_utils._zfs import parse
 
     text = volume_text(records=records)
     volume = parse.inventory(parent_text() + text, PARENT, OWNER).volumes[0]
     exports = [plan.export_of(OWNER, volume, each) for each in volume.records if not each.leaving]
-    host.conf.write_text(conf.with_block(ADMIN, OWNER, conf.render(OWNER, exports).text))
+    place = owner_place(str(host.directory), OWNER)
+    host.conf.write_text(draw(grammar_of(ucl=False), Draft(ADMIN), place, exports).draft.main)
     return text

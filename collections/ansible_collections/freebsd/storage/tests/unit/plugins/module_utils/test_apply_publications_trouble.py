@@ -251,7 +251,8 @@ def test_an_edit_between_read_and_swap_is_kept(host: Host) -> None:
         *look(TARGET),
     )
     request = Request(OWNER, PARENT, str(host.directory), lock_timeout=0)
-    reply = Engine(request, commands, LocalCtl(commands, FakeClock()), Choices()).run(items_of([publish()]))
+    ctl = LocalCtl(commands, str(host.directory), FakeClock())
+    reply = Engine(request, commands, ctl, Choices()).run(items_of([publish()]))
     commands.finished()
     assert reply.outcomes[0].error is None
     assert host.conf.read_text().startswith("# edited\n# mine\n")
@@ -293,10 +294,3 @@ def test_when_the_kernel_cannot_be_read_only_publications_fail(host: Host) -> No
     assert error_of(reply).code == "denied"
     assert "privilege" in error_of(reply).msg
     assert reply.outcomes[1].error is None
-
-
-def test_an_ucl_configuration_is_refused_clearly(host: Host) -> None:
-    reads = host.reads(volume_text(), *EMPTY)
-    reads[1] = Call(reads[1].words, f"900 /usr/sbin/ctld -u -f {host.conf}\n")
-    reply = host.apply([publish()], *reads)
-    assert error_of(reply).code == "unsupported"

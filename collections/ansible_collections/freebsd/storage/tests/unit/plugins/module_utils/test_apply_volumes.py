@@ -39,7 +39,7 @@ SHOW = "zfs get -Hp -s local,received,none -o name,property,value,source all"
 def apply(directory: Path, resources: list[dict[str, Any]], *calls: Call, check_mode: bool = False) -> Reply:
     commands = ScriptedCommands(*calls)
     request = Request(OWNER, PARENT, str(directory), lock_timeout=0, check_mode=check_mode)
-    reply = Engine(request, commands, LocalCtl(commands), Choices()).run(items_of(resources))
+    reply = Engine(request, commands, LocalCtl(commands, str(directory)), Choices()).run(items_of(resources))
     commands.finished()
     return reply
 

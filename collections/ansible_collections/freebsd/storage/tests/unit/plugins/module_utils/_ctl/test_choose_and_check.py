@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
-from ansible_collections.freebsd.storage.plugins.module_utils._ctl import check, conf
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl import check
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.bisect import culprits
-from ansible_collections.freebsd.storage.plugins.module_utils._ctl.choose import choose
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.choose import Draw, Trial, choose
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.conf import Draft, owner_place
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.grammar import draw, grammar_of
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.model import Daemon, Export, Kernel, Lun, Port
 from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
 from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils._ctl.test_conf import ADMIN, export
@@ -39,13 +42,20 @@ def test_of_two_that_exclude_each_other_the_later_is_blamed() -> None:
     assert culprits("abcd", lambda part: not {"a", "d"} <= set(part)) == ["d"]
 
 
-def targets(text: str) -> set[str]:
-    return {line.split('"')[1] for line in text.splitlines() if line.startswith("target ")}
+NOW = Draft(ADMIN)
 
 
-def refusing(*bad: Export) -> object:
-    def trial(text: str) -> list[str]:
-        return [f"refused {each.target}" for each in bad if each.target in targets(text)]
+def drawing(now: Draft = NOW) -> Draw:
+    return partial(draw, grammar_of(ucl=False), now, owner_place("/s", "demo"))
+
+
+def targets(draft: Draft) -> set[str]:
+    return {line.split('"')[1] for line in draft.main.splitlines() if line.startswith("target ")}
+
+
+def refusing(*bad: Export) -> Trial:
+    def trial(draft: Draft) -> list[str]:
+        return [f"refused {each.target}" for each in bad if each.target in targets(draft)]
 
     return trial
 
@@ -54,24 +64,24 @@ def test_new_culprits_are_refused_and_old_ones_left_out() -> None:
     exports = [export(number) for number in range(20)]
     additions = frozenset(each.target for each in exports[10:])
     trial = refusing(exports[3], exports[15])
-    choice = choose(ADMIN, "demo", exports, additions, trial)  # type: ignore[arg-type]
+    choice = choose(NOW, drawing(), exports, additions, trial)
     assert choice.refused == {exports[15].target: f"refused {exports[15].target}"}
     assert choice.left_out == {exports[3].target: f"refused {exports[3].target}"}
-    assert len(targets(choice.text)) == 18
+    assert len(targets(choice.draft)) == 18
 
 
 def test_nothing_is_tried_when_the_text_does_not_change() -> None:
-    text = conf.with_block(ADMIN, "demo", conf.render("demo", [export()]).text)
+    now = drawing()([export()]).draft
 
-    def trial(_text: str) -> list[str]:
+    def trial(_draft: Draft) -> list[str]:
         raise AssertionError("tried")
 
-    assert choose(text, "demo", [export()], frozenset(), trial).text == text
+    assert choose(now, drawing(now), [export()], frozenset(), trial).draft == now
 
 
 def test_what_others_have_written_is_not_blamed_on_exports() -> None:
     with pytest.raises(HostError) as caught:
-        choose(ADMIN, "demo", [export()], frozenset(), lambda _text: ["syntax error"])
+        choose(NOW, drawing(), [export()], frozenset(), lambda _draft: ["syntax error"])
     assert caught.value.code == "degraded"
     assert "syntax error" in caught.value.msg
 
@@ -82,10 +92,10 @@ def test_any_mixture_is_sorted_out() -> None:
         exports = [export(number) for number in range(dice.randrange(30))]
         bad = [each for each in exports if dice.random() < 0.2]
         additions = frozenset(each.target for each in exports if dice.random() < 0.5)
-        choice = choose(ADMIN, "demo", exports, additions, refusing(*bad))  # type: ignore[arg-type]
+        choice = choose(NOW, drawing(), exports, additions, refusing(*bad))
         assert choice.refused.keys() | choice.left_out.keys() == {each.target for each in bad}
         assert choice.refused.keys() <= additions
-        assert targets(choice.text) == {each.target for each in exports if each not in bad}
+        assert targets(choice.draft) == {each.target for each in exports if each not in bad}
 
 
 def kernel(*ports: Port, luns: tuple[Lun, ...] = (), sessions: frozenset[str] = frozenset()) -> Kernel:
@@ -93,7 +103,7 @@ def kernel(*ports: Port, luns: tuple[Lun, ...] = (), sessions: frozenset[str] = 
 
 
 def shown(each: Export) -> tuple[Port, Lun]:
-    port = Port(3, "iscsi", True, each.target, {0: 7}, ())
+    port = Port(3, "iscsi", True, each.target, {0: 7}, (), "csi")
     return port, Lun(7, each.lun, each.path, 2048, each.blocksize, each.serial, each.device_id)
 
 
@@ -106,6 +116,7 @@ def test_an_export_is_met_when_port_map_and_lun_are_right() -> None:
     ("port_change", "lun_change", "why"),
     [
         ({"target": "iqn.other"}, {}, "no port"),
+        ({"portal_group": "default"}, {}, "portal-groups: csi, default"),
         ({"online": False}, {}, "offline"),
         ({"luns": {}}, {}, "no LUN 0"),
         ({"luns": {0: 8}}, {}, "no LUN 0"),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl import conf
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.classic import Classic
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.model import Export
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.sections import sections_of
 from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
 
 ADMIN = 'portal-group "pg0" {\n\tlisten 0.0.0.0\n}\n'
@@ -32,58 +34,58 @@ def export(number: int = 1, **changes: Any) -> Export:
     return made._replace(**changes)
 
 
-def block(*exports: Export) -> str:
-    return conf.render("demo", exports).text
+def body(*exports: Export) -> str:
+    return Classic().text(sections_of(exports))
 
 
-def test_without_exports_there_is_no_block() -> None:
-    assert conf.render("demo", []) == conf.Rendering("", {})
-
-
-def test_a_read_only_lun_says_so() -> None:
-    assert '\toption "readonly" "on"\n' in block(export(readonly=True))
-    assert "readonly" not in block(export())
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("initiator", 'iqn.x" } target "y'),
-        ("initiator", "iqn.x\n"),
-        ("portal_group", ""),
-        ("path", "/dev/zvol/tank/ü"),
-        ("naa", "<"),
-        ("portal_group", "a&b"),
-    ],
-)
-def test_an_export_that_cannot_be_written_is_left_out_and_the_others_are_not(field: str, value: str) -> None:
-    bad = export(2, **{field: value})
-    rendering = conf.render("demo", [export(1), bad, export(3)])
-    assert rendering.text == block(export(1), export(3))
-    assert list(rendering.left_out) == [bad.target]
-    assert field in rendering.left_out[bad.target]
+def block(*exports: Export, owner: str = "demo") -> str:
+    return f"# BEGIN freebsd.storage {owner}\n{body(*exports)}# END freebsd.storage {owner}\n"
 
 
 @pytest.mark.parametrize("text", ["", ADMIN, ADMIN.rstrip("\n"), "# END freebsd.storage other\n"])
 def test_a_block_goes_to_the_end_and_leaves_nothing_behind(text: str) -> None:
-    with_one = conf.with_block(text, "demo", block(export()))
+    with_one = conf.with_block(text, "demo", body(export()))
     assert with_one.startswith(text)
-    assert conf.block_of(with_one, "demo") == block(export())
+    assert with_one.endswith(block(export()))
     assert conf.with_block(with_one, "demo", "") in (text, f"{text}\n")
     assert conf.with_block(text, "demo", "") == text
 
 
+def test_a_block_that_others_need_goes_to_the_beginning() -> None:
+    with_one = conf.with_block(ADMIN, "demo", body(export()), first=True)
+    assert with_one == block(export()) + ADMIN
+    assert conf.with_block(with_one, "demo", "", first=True) == ADMIN
+
+
 def test_a_block_is_replaced_where_it_stands() -> None:
-    text = conf.with_block(ADMIN, "demo", block(export(1))) + "# after\n"
-    other = conf.with_block(text, "demo", block(export(2)))
+    text = conf.with_block(ADMIN, "demo", body(export(1))) + "# after\n"
+    other = conf.with_block(text, "demo", body(export(2)))
     assert other == ADMIN + block(export(2)) + "# after\n"
 
 
 def test_each_owner_has_a_block_of_its_own() -> None:
-    text = conf.with_block(ADMIN, "demo", block(export(1)))
-    both = conf.with_block(text, "demo-2", conf.render("demo-2", [export(2)]).text)
-    assert conf.block_of(both, "demo") == block(export(1))
-    assert conf.with_block(both, "demo", "") == ADMIN + conf.block_of(both, "demo-2")
+    text = conf.with_block(ADMIN, "demo", body(export(1)))
+    both = conf.with_block(text, "demo-2", body(export(2)))
+    assert both == ADMIN + block(export(1)) + block(export(2), owner="demo-2")
+    assert conf.with_block(both, "demo", "") == ADMIN + block(export(2), owner="demo-2")
+
+
+INCLUDE = '.include(try=true,duplicate=merge) "/x/{}.conf"\n'
+
+
+@pytest.mark.parametrize("after", ["", "\n", "# a comment\n\n", "OTHERS", "OTHERS# and so on\n"])
+def test_the_last_block_stays_where_only_others_like_it_follow(after: str) -> None:
+    text = conf.with_block(ADMIN, "demo", INCLUDE.format("demo"))
+    others = conf.with_block("", "demo-2", INCLUDE.format("demo-2"))
+    text += after.replace("OTHERS", others)
+    assert conf.with_last_block(text, "demo", INCLUDE.format("demo")) == text
+
+
+@pytest.mark.parametrize("after", ['lun "x" { }\n', '\n# mine\ntarget "x" { }\n', '.include "/mine"\n'])
+def test_the_last_block_moves_behind_what_others_have_added(after: str) -> None:
+    last = conf.with_block("", "demo", INCLUDE.format("demo"))
+    assert conf.with_last_block(ADMIN + last + after, "demo", INCLUDE.format("demo")) == ADMIN + after + last
+    assert conf.with_last_block(ADMIN + last + after, "demo", "") == ADMIN + after
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
-from ansible_collections.freebsd.storage.plugins.module_utils._ctl import check, conf, parse, remember
-from ansible_collections.freebsd.storage.plugins.module_utils._ctl.choose import choose
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl import check, parse, remember
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.choose import Trial, choose
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.conf import Draft, owner_place
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.grammar import Drawn, draw, grammar_of
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.model import Daemon, Kernel, Lun, Port
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.sections import (
     AuthGroup,
@@ -67,17 +70,24 @@ target "iqn.2026-01.org.example:store" {
 """
 
 
+PLACE = owner_place("/s", "ansible")
+NOW = Draft(ADMIN)
+
+
+def drawn(entries: Sequence[Entry], now: Draft = NOW) -> Drawn:
+    return draw(grammar_of(ucl=False), now, PLACE, entries)
+
+
 def test_each_section_is_written_in_the_order_in_which_ctld_wants_it() -> None:
-    assert conf.render("ansible", [STORE, MUTUAL, CLIENTS, LAN]).text.endswith(BLOCK)
+    assert drawn([STORE, MUTUAL, CLIENTS, LAN]).draft.main.endswith(BLOCK)
 
 
 def test_what_was_named_is_read_again_whatever_else_the_block_holds() -> None:
-    text = conf.with_block(ADMIN, "ansible", conf.render("ansible", [export(), *ALL]).text)
-    assert remember.recalled(conf.block_of(text, "ansible")) == {each.key: each for each in ALL}
+    assert remember.recalled(drawn([export(), *ALL]).draft.part(PLACE)) == {each.key: each for each in ALL}
 
 
 def test_the_text_does_not_depend_on_the_order_of_what_was_named() -> None:
-    assert conf.render("ansible", ALL) == conf.render("ansible", ALL[::-1])
+    assert drawn(ALL) == drawn(ALL[::-1])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +111,7 @@ def test_a_line_that_cannot_be_read_stops_the_run_and_is_not_quoted(line: str) -
 
 def test_a_secret_that_cannot_be_written_is_not_told() -> None:
     bad = MUTUAL._replace(chap=(Chap("u", 'hidden"secret'),))
-    left_out = conf.render("ansible", [bad]).left_out
+    left_out = drawn([bad]).left_out
     assert left_out.keys() == {bad.key}
     assert "hidden" not in left_out[bad.key]
 
@@ -112,19 +122,19 @@ def test_the_targets_of_others_are_found_in_either_grammar() -> None:
     assert {name[-1] for name in parse.targets_named(classic + ucl)} == set("abcd")
 
 
-def refuse(word: str) -> object:
-    return lambda text: [f"{word} is wrong"] if word in text else []
+def refuse(word: str) -> Trial:
+    return lambda draft: [f"{word} is wrong"] if word in draft.main else []
 
 
 def test_a_new_version_that_is_refused_stays_what_it_was_and_what_relies_on_it_stays_too() -> None:
-    before = conf.with_block(ADMIN, "ansible", conf.render("ansible", ALL).text)
+    before = drawn(ALL).draft
     changed = CLIENTS._replace(networks=("192.0.2.99/99",))
     entries: Sequence[Entry] = [LAN, changed, MUTUAL, STORE]
     trial = refuse("192.0.2.99/99")
-    choice = choose(before, "ansible", entries, frozenset({changed.key}), trial, [CLIENTS])  # type: ignore[arg-type]
+    choice = choose(before, partial(drawn, now=before), entries, frozenset({changed.key}), trial, [CLIENTS])
     assert choice.refused == {changed.key: "192.0.2.99/99 is wrong"}
     assert not choice.left_out
-    assert choice.text == before
+    assert choice.draft == before
 
 
 def kernel(*ports: Port, luns: Sequence[Lun] = ()) -> Kernel:

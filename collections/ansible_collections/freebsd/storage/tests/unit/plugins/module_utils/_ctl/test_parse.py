@@ -106,20 +106,42 @@ def test_half_a_list_is_an_error_and_not_an_empty_one(text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "daemon"),
     [
-        ("  900 /usr/sbin/ctld", Daemon(900)),
-        ("  900 /usr/sbin/ctld -f /x/ctl.conf", Daemon(900, "/x/ctl.conf")),
-        ("  900 /usr/sbin/ctld -f/x/ctl.conf -u", Daemon(900, "/x/ctl.conf", ucl=True)),
-        ("  900 /usr/sbin/ctld -duf /x", Daemon(900, "/x", ucl=True)),
-        ("  900 ctld", Daemon(900)),
-        ("  900 ctld: 192.0.2.21 (ctld)", None),
-        ("  900 /usr/sbin/ctld -t -f /etc/ctl.conf.new", None),
-        ("  900 vi /etc/ctld", None),
-        ("  900 [ctl]", None),
-        ("", None),
+        ("900 /usr/sbin/ctld", Daemon(900)),
+        ("900 /usr/sbin/ctld -f /x/ctl.conf", Daemon(900, "/x/ctl.conf")),
+        ("900 /usr/sbin/ctld -f/x/ctl.conf -u", Daemon(900, "/x/ctl.conf", ucl=True)),
+        ("900 /usr/sbin/ctld -duf /x", Daemon(900, "/x", ucl=True)),
+        ("900 ctld", Daemon(900)),
     ],
 )
-def test_the_running_ctld_is_found_among_the_processes(line: str, daemon: Daemon | None) -> None:
-    assert parse.daemon(f"    1 /sbin/init\n{line}\n  950 ps -axww\n") == daemon
+def test_the_running_ctld_is_told_with_its_arguments(line: str, daemon: Daemon) -> None:
+    assert parse.daemon(Completed(("pgrep",), 0, f"{line}\n", "")) == daemon
+
+
+@pytest.mark.parametrize(
+    ("rc", "err"),
+    [
+        (1, ""),
+        (3, "pgrep: Cannot open pidfile `/var/run/ctld.pid': No such file or directory\n"),
+        (3, "pgrep: File '/var/run/ctld.pid' can be locked\n"),
+        (3, "pgrep: Cannot get process list (No such process)\n"),
+    ],
+)
+def test_without_a_process_that_holds_the_pidfile_ctld_does_not_run(rc: int, err: str) -> None:
+    assert parse.daemon(Completed(("pgrep",), rc, "", err)) is None
+
+
+@pytest.mark.parametrize(
+    ("done", "code"),
+    [
+        (Completed(("pgrep",), 3, "", "pgrep: Cannot open pidfile `/var/run/ctld.pid': Permission denied\n"), "denied"),
+        (Completed(("pgrep",), -9, "", "", late=True), "uncertain"),
+        (Completed(("pgrep",), 0, "", ""), "degraded"),
+    ],
+)
+def test_who_cannot_see_ctld_does_not_take_it_for_stopped(done: Completed, code: str) -> None:
+    with pytest.raises(HostError) as caught:
+        parse.daemon(done)
+    assert caught.value.code == code
 
 
 def test_the_configured_flags_tell_where_the_configuration_is() -> None:
@@ -158,7 +180,22 @@ def test_limits(out: str, rc: int, limits: tuple[int, int]) -> None:
     ],
 )
 def test_objections(err: str, rc: int, objections: list[str]) -> None:
-    assert parse.objections(Completed(("ctld", "-t"), rc, "", err)) == objections
+    assert parse.objections(Completed(("ctld", "-t"), rc, "", err), ucl=False) == objections
+
+
+@pytest.mark.parametrize(
+    ("line", "harmless"),
+    [
+        ("ctld: /x/ctl.conf is world-readable", True),
+        ('ctld: portal-group "csi" not assigned to any target', True),
+        ('ctld: auth-group "demo:1" not assigned to any target', False),
+        ('ctld: no LUNs defined for target "iqn.x"', False),
+        ('ctld: "chap" property of auth-group "x" is not an array', False),
+    ],
+)
+def test_with_ucl_nearly_every_word_counts(line: str, *, harmless: bool) -> None:
+    found = parse.objections(Completed(("ctld", "-t", "-u"), 0, "", f"{line}\n"), ucl=True)
+    assert found == ([] if harmless else [line.removeprefix("ctld: ")])
 
 
 @pytest.mark.parametrize(

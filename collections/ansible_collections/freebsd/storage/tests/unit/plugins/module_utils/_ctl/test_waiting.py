@@ -17,7 +17,7 @@ ONE, TWO = export(1), export(2)
 
 def kernel(*numbers: int) -> Kernel:
     exports = [export(number) for number in numbers]
-    ports = [Port(each, "iscsi", True, export(each).target, {0: each}, ()) for each in numbers]
+    ports = [Port(each, "iscsi", True, export(each).target, {0: each}, (), "csi") for each in numbers]
     luns = [
         Lun(number, each.lun, each.path, 2048, each.blocksize, each.serial, each.device_id)
         for number, each in zip(numbers, exports)
