@@ -2,7 +2,7 @@
 # BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Answers what is asked about a host: its volumes or snapshots, page by page, and its room. Changes nothing."""
+"""Answers what is asked about a host: its volumes, snapshots or groups, page by page, and its room. Changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._apply.entry import check_common, release
 from ._apply.sweeping import ours
 from ._read import read_facts, read_parent
 from ._state import Facts
-from ._zfs.model import Snapshot, Volume
+from ._zfs.model import Group, Snapshot, Volume, groups_of
 from ._zfs.trash import kept
 from .command import Commands, SystemCommands
 from .errors import HostError
@@ -23,9 +23,9 @@ from .errors import HostError
 # A volume that is not thin reserves its metadata too, about 1/64 of its size at 16 KiB blocks.
 _RESERVED_SHARE = 64
 _GRAIN = 1 << 20
-_LISTED = {"volumes", "snapshots"}
+_LISTED = {"volumes", "snapshots", "group_snapshots"}
 
-_Listed = TypeVar("_Listed", Volume, Snapshot)
+_Listed = TypeVar("_Listed", Volume, Snapshot, Group)
 
 
 def info(options: Mapping[str, Any]) -> dict[str, object]:
@@ -64,8 +64,10 @@ def _info(options: Mapping[str, Any], commands: Commands) -> dict[str, object]:
 
 def _check(options: Mapping[str, Any]) -> None:
     check_common(options)
-    if set(options["kinds"]) >= _LISTED:
-        raise HostError("invalid", "kinds: volumes and snapshots are told page by page, so not at once", option="kinds")
+    listed = _LISTED & set(options["kinds"])
+    if len(listed) > 1:
+        msg = f"kinds: {' and '.join(sorted(listed))} are told page by page, so not at once"
+        raise HostError("invalid", msg, option="kinds")
 
 
 def _page(facts: Facts, options: Mapping[str, Any]) -> dict[str, object]:
@@ -74,6 +76,9 @@ def _page(facts: Facts, options: Mapping[str, Any]) -> dict[str, object]:
         wanted = snapshots_of(facts.snapshots, options["volume"])
         snapshots, following = page(wanted, uuid, after, limit)
         return {"snapshots": [_nouns.snapshot_noun(each) for each in snapshots], "next": following}
+    if "group_snapshots" in options["kinds"]:
+        groups, following = page(groups_of(facts.snapshots.values()), uuid, after, limit)
+        return {"group_snapshots": [_nouns.group_noun(each) for each in groups], "next": following}
     volumes, following = page(facts.volumes, uuid, after, limit)
     return {"volumes": [_nouns.volume_noun(options["owner"], each) for each in volumes], "next": following}
 

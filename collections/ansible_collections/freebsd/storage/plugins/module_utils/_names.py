@@ -27,6 +27,7 @@ UUID = re.compile(r"[0-9a-f]{32}")
 TOKEN = UUID
 DELETED = re.compile(r"deleted-[0-9a-f]{32}")
 HIDDEN = re.compile(r"clone-[0-9a-f]{32}")
+MEMBER = re.compile(r"group-[0-9a-f]{32}")
 INITIATOR = re.compile(r"(iqn|eui|naa)\.[a-z0-9.:-]{1,219}")
 NODE = re.compile(r"([^@]+@)[^#]+#[0-9a-f]{8}$")
 PORTAL_GROUP = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -51,8 +52,8 @@ def leaf_of(name: str) -> str:
 
 
 def snapshot_leaf_of(name: str) -> str:
-    """Return what stands behind the `@` of the snapshot called `name`; never that of a deleted or hidden one."""
-    reserved = DELETED.fullmatch(name) or HIDDEN.fullmatch(name)
+    """Return what stands behind the `@` of the snapshot called `name`; never that of one named by uuid."""
+    reserved = any(form.fullmatch(name) for form in (DELETED, HIDDEN, MEMBER))
     return f"{name[:_SLUG_LENGTH]}_{_digest(name)}" if reserved else leaf_of(name)
 
 
@@ -64,6 +65,20 @@ def deleted_leaf_of(uuid: str) -> str:
 def hidden_leaf_of(uuid: str) -> str:
     """Return the name of the snapshot that is made for the clone with this uuid, and for nothing else."""
     return f"clone-{uuid}"
+
+
+def member_leaf_of(group: str) -> str:
+    """Return the name which the snapshots of the group with this uuid have, each on its volume."""
+    return f"group-{group}"
+
+
+def member_uuid(group: str, volume: str) -> str:
+    """
+    Return the uuid of the snapshot of a volume in a group, both given by uuid.
+
+    It is derived, for one command takes them all, and gives them all the same properties.
+    """
+    return hashlib.sha256(f"{group}:{volume}".encode("ascii")).hexdigest()[:32]
 
 
 def trash_of(parent: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from . import _names
-from ._zfs.model import Drift, Record, Snapshot, Volume
+from ._zfs.model import Drift, Group, Record, Snapshot, Volume
 
 CHOSEN_BY_HOST = "(chosen by the host)"  # in check mode, for what is random
 
@@ -25,9 +25,9 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
         "size_bytes": volume.size_bytes,
         "used_bytes": volume.used_bytes,
         "volblocksize": volume.volblocksize,
-        "thin": wanted.thin,
+        "thin": volume.thin,
         "blocksize": wanted.blocksize,
-        "properties": dict(wanted.properties),
+        "properties": dict(volume.settings),
         "attributes": dict(wanted.attributes),
         "source": None if wanted.source is None else dict(wanted.source),
         "created": volume.created,
@@ -47,6 +47,18 @@ def snapshot_noun(snapshot: Snapshot, *, predicted: bool = False) -> dict[str, o
         "size_bytes": snapshot.size_bytes,
         "created": snapshot.created,
         "ready": True,
+        "group_snapshot": None if snapshot.group is None else CHOSEN_BY_HOST if predicted else snapshot.group.uuid,
+    }
+
+
+def group_noun(group: Group, *, predicted: bool = False) -> dict[str, object]:
+    """Return snapshots that were taken together as they are reported; ready as long as none is missing."""
+    return {
+        "uuid": CHOSEN_BY_HOST if predicted else group.uuid,
+        "name": group.name,
+        "created": min(member.created for member in group.members),
+        "ready": group.complete,
+        "snapshots": [snapshot_noun(member, predicted=predicted) for member in group.members],
     }
 
 

@@ -11,12 +11,12 @@ so that the items of a batch are planned one after the other without touching th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, Protocol, Union
 
 from . import _names
 from ._ctl.model import Kernel
-from ._zfs.model import Drift, Inventory, Record, Snapshot, Trash, Volume
+from ._zfs.model import Drift, Group, Inventory, Record, Snapshot, Trash, Volume, groups_of
 from .errors import HostError
 
 
@@ -32,7 +32,8 @@ class Facts(NamedTuple):
     publications that are new in the running round, with the item that makes each. `freed` and
     `unsettled` name the datasets and volumes from which something is taken away at the end of the
     round: whatever needs them gone has to wait for the next one. `unreadable` as in `Inventory`.
-    `grown` names the volumes whose size this round changes or checks. `snapshots` are those that
+    `grown` names the volumes whose size this round changes or checks, `modified` those whose
+    properties or reservation it changes. `snapshots` are those that
     are listed, by uuid, and `taken` all there are, by the uuid of the volume; `fresh` names the
     volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
     `unmended` has the clones that could not be finished, with the reason. `trash` are the volumes
@@ -59,6 +60,7 @@ class Facts(NamedTuple):
     freed: frozenset[str] = frozenset()
     unsettled: frozenset[str] = frozenset()
     grown: frozenset[str] = frozenset()
+    modified: frozenset[str] = frozenset()
     unreadable: Mapping[str, str] = {}
     snapshots: Mapping[str, Snapshot] = {}
     snapshot_names: Mapping[str, str] = {}
@@ -99,6 +101,15 @@ class Facts(NamedTuple):
         uuid = self.snapshot_names.get(name)
         return None if uuid is None else self.snapshots[uuid]
 
+    def group(self, uuid: str) -> Optional[Group]:
+        """Return the group of snapshots with this uuid."""
+        return groups_of(each for each in self.snapshots.values() if each.group and each.group.uuid == uuid).get(uuid)
+
+    def group_named(self, name: str) -> Optional[Group]:
+        """Return the group of snapshots with this CSI name."""
+        named = groups_of(each for each in self.snapshots.values() if each.group and each.name == name)
+        return next(iter(named.values()), None)
+
     def with_snapshot(self, snapshot: Snapshot) -> Facts:
         """Return the facts with the snapshot added or replaced."""
         others = tuple(each for each in self.taken.get(snapshot.source, ()) if each.dataset != snapshot.dataset)
@@ -110,7 +121,7 @@ class Facts(NamedTuple):
             return facts
         return facts._replace(
             snapshots={**self.snapshots, snapshot.uuid: snapshot},
-            snapshot_names={**self.snapshot_names, snapshot.name: snapshot.uuid},
+            snapshot_names={**self.snapshot_names, **_named([snapshot])},
         )
 
     def without_snapshot(self, snapshot: Snapshot) -> Facts:
@@ -133,7 +144,7 @@ class Facts(NamedTuple):
     def settled(self) -> Facts:
         """Return the facts as they are once the round has ended well."""
         none: frozenset[str] = frozenset()
-        return self._replace(freed=none, unsettled=none, grown=none, fresh=none, tapped=none, makers={})
+        return self._replace(freed=none, unsettled=none, grown=none, modified=none, fresh=none, tapped=none, makers={})
 
 
 class CreateVolume(NamedTuple):
@@ -175,6 +186,24 @@ class GrowVolume(NamedTuple):
     exported: bool
 
 
+class ModifyVolume(NamedTuple):
+    """
+    Give the volume these native properties, and make it `thin` or not; None leaves that as it is.
+
+    `before` is the volume as it was, to be gone back to.
+    """
+
+    before: Volume
+    properties: Mapping[str, str]
+    thin: Optional[bool]
+
+
+class TakeGroup(NamedTuple):
+    """Take the snapshots of the group at one moment."""
+
+    group: Group
+
+
 class TakeSnapshot(NamedTuple):
     """Take the snapshot."""
 
@@ -206,8 +235,8 @@ class Unpublish(NamedTuple):
     last: bool
 
 
-VolumeStep = Union[CreateVolume, CloneVolume, DestroyVolume, TrashVolume, GrowVolume]
-Step = Union[VolumeStep, TakeSnapshot, DestroySnapshot, Publish, Unpublish]
+VolumeStep = Union[CreateVolume, CloneVolume, DestroyVolume, TrashVolume, GrowVolume, ModifyVolume]
+Step = Union[VolumeStep, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish]
 
 
 class Plan(NamedTuple):
@@ -223,6 +252,7 @@ class Plan(NamedTuple):
     record: Optional[Record] = None
     depends: Optional[int] = None
     snapshot: Optional[Snapshot] = None
+    group: Optional[Group] = None
 
 
 class Chooser(Protocol):
@@ -258,7 +288,7 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         exports=sum(counts),
         exported=sum(map(bool, counts)),
         snapshots={each.uuid: each for each in inventory.snapshots if each.listed},
-        snapshot_names={each.name: each.uuid for each in inventory.snapshots if each.listed},
+        snapshot_names=_named(each for each in inventory.snapshots if each.listed),
         taken=_by_source(inventory.snapshots),
         trash=inventory.trash,
     )
@@ -284,6 +314,11 @@ def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
         strange_ports=len(kernel.ports) - len(ours),
         strange_luns=len(kernel.luns) - len(uuids),
     )
+
+
+def _named(snapshots: Iterable[Snapshot]) -> dict[str, str]:
+    """Return the uuid by name of those that have a name of their own."""
+    return {each.name: each.uuid for each in snapshots if each.group is None}
 
 
 def _by_source(snapshots: tuple[Snapshot, ...]) -> dict[str, tuple[Snapshot, ...]]:

@@ -12,8 +12,8 @@ module: apply
 short_description: Bring a batch of volumes, snapshots and publications about on a FreeBSD storage host
 version_added: 0.1.0
 description:
-  - Makes, grows, snapshots, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once, each with a
-    result of its own.
+  - Makes, grows, changes, snapshots, destroys, exports and withdraws ZFS volumes on a FreeBSD host, many at once, each
+    with a result of its own.
   - All items share one lock, one read of ZFS and of the CAM target layer, one change of C(ctl.conf), one reload
     of C(ctld) and one verification. One bad item never fails the others.
   - What has to be remembered is kept in ZFS user properties of the volumes. The owner's block in C(ctl.conf) is made
@@ -53,12 +53,23 @@ options:
       - Kind C(volume), present, with C(uuid) in place of C(name). C(required_bytes) and C(limit_bytes). The volume
         grows if it is smaller; it never shrinks. While it is published, this is done only when the kernel shows the
         size.
+      - Kind C(volume), present, with C(uuid) in place of C(name), and C(properties) or C(thin). C(properties), of those
+        above, are set on the volume, the others stay as they are; C(thin), whether nothing is reserved for it, by
+        default as it is. All of it is changed or nothing. The volume is still the one that was made under its name
+        with the options it had then; asking for it again changes nothing back.
       - Kind C(volume), absent. C(uuid), as RV(results[].volume.uuid) has it. Refused while it is published. One that
         has snapshots is gone for everyone who asks, its name is free, and what was written since the newest snapshot
         is given up; the rest goes with the last snapshot, in whichever run that is. Snapshots that were not made by
         this module are never destroyed, but told of in RV(host.drift).
       - Kind C(snapshot), present. C(name), any text of at most 128 bytes; C(volume), the uuid.
-      - Kind C(snapshot), absent. C(uuid), as RV(results[].snapshot.uuid) has it. Volumes made of it stay.
+      - Kind C(snapshot), absent. C(uuid), as RV(results[].snapshot.uuid) has it. Volumes made of it stay. Refused for a
+        snapshot that was taken together with others.
+      - Kind C(group_snapshot), present. C(name), any text of at most 128 bytes, which may be that of a snapshot as
+        well; C(volumes), the uuids of 1 to 256 volumes. Their snapshots are of one moment, and there are all of them or
+        none. They are listed and used like other snapshots, but go together.
+      - Kind C(group_snapshot), absent. C(uuid), as RV(results[].group_snapshot.uuid) has it; C(snapshots), none by
+        default, the uuids of its snapshots. If they are given and are not these, nothing is destroyed. Volumes made of
+        them stay.
       - Kind C(publication), present. C(volume), the uuid; C(node), an id of up to 192 printable characters;
         C(initiator), the iSCSI name the node logs in with; C(mode), one of single_node_writer (default),
         single_node_reader_only, single_node_single_writer, single_node_multi_writer, multi_node_reader_only,
@@ -157,6 +168,28 @@ EXAMPLES = r"""
         name: database-copy
         source:
           snapshot: "{{ taken.results[0].snapshot.uuid }}"
+  register: copied
+
+- name: Take snapshots of both at one moment
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: both
+        kind: group_snapshot
+        name: nightly
+        volumes:
+          - "{{ made.results[0].volume.uuid }}"
+          - "{{ copied.results[0].volume.uuid }}"
+
+- name: Compress it better from now on
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: compression
+        kind: volume
+        uuid: "{{ made.results[0].volume.uuid }}"
+        properties:
+          compression: zstd
 
 - name: Withdraw it from every node
   freebsd.storage.apply:
@@ -221,7 +254,7 @@ results:
           type: int
           sample: 16384
         thin:
-          description: Whether nothing was reserved for it.
+          description: Whether nothing is reserved for it.
           returned: success
           type: bool
           sample: true
@@ -231,7 +264,7 @@ results:
           type: int
           sample: 512
         properties:
-          description: The native properties it was given.
+          description: The native properties that are set on it, among those which can be given.
           returned: success
           type: dict
           sample: {compression: zstd}
@@ -291,6 +324,42 @@ results:
           returned: success
           type: bool
           sample: true
+        group_snapshot:
+          description: The uuid of the group it was taken with; null for one that was taken alone.
+          returned: success
+          type: str
+          sample: null
+    group_snapshot:
+      description: The snapshots that were taken together as they are now; null when they are absent.
+      returned: for kind group_snapshot, without an error
+      type: dict
+      contains:
+        uuid:
+          description: Their identity, chosen by the host.
+          returned: success
+          type: str
+          sample: 77a0b3c45d6e4f708192a3b4c5d6e7f8
+        name:
+          description: Their name.
+          returned: success
+          type: str
+          sample: nightly
+        created:
+          description: When they were taken, in seconds since the epoch.
+          returned: success
+          type: int
+          sample: 1767225600
+        ready:
+          description: Whether none of them is missing.
+          returned: success
+          type: bool
+          sample: true
+        snapshots:
+          description: The snapshots, in the order of their volumes' uuids, as RV(results[].snapshot) has them.
+          returned: success
+          type: list
+          elements: dict
+          sample: []
     publication:
       description: The publication as it is now; null when it is absent.
       returned: for kind publication, without an error

@@ -14,6 +14,7 @@ version_added: 0.1.0
 description:
   - Returns the volumes of one owner below one dataset, with their publications, or the snapshots of these volumes,
     page by page. A snapshot is told of for as long as it exists, even if its volume was destroyed.
+  - Returns the group snapshots, those that were taken together, in the same way.
   - Returns the room that is left.
   - Takes no lock and changes nothing.
 author:
@@ -37,14 +38,14 @@ options:
     default: /usr/local/etc/freebsd-storage
   kinds:
     description:
-      - What to tell. V(volumes) and V(snapshots) cannot be asked for at once.
+      - What to tell. Of V(volumes), V(snapshots) and V(group_snapshots) only one can be asked for at once.
     type: list
     elements: str
-    choices: [volumes, snapshots, capacity]
+    choices: [volumes, snapshots, group_snapshots, capacity]
     default: [volumes, capacity]
   uuid:
     description:
-      - Tell of this volume, or this snapshot, only.
+      - Tell of this volume, this snapshot or this group snapshot only.
     type: str
   volume:
     description:
@@ -52,11 +53,11 @@ options:
     type: str
   after:
     description:
-      - Begin with the first volume or snapshot whose uuid sorts after this one.
+      - Begin with the first volume, snapshot or group snapshot whose uuid sorts after this one.
     type: str
   limit:
     description:
-      - Tell of at most so many volumes or snapshots; V(0) means all.
+      - Tell of at most so many volumes, snapshots or group snapshots; V(0) means all.
     type: int
     default: 0
   privilege:
@@ -116,9 +117,16 @@ snapshots:
   returned: when asked for
   type: list
   elements: dict
+group_snapshots:
+  description:
+    - The group snapshots in the order of their uuids, as
+      RV(freebsd.storage.apply#module:results[].group_snapshot) has them, each with those of its snapshots that exist.
+  returned: when asked for
+  type: list
+  elements: dict
 next:
-  description: The uuid of the last volume or snapshot returned when there are more; null otherwise.
-  returned: when volumes or snapshots are asked for
+  description: The uuid of the last one returned of what is told page by page when there are more; null otherwise.
+  returned: when volumes, snapshots or group snapshots are asked for
   type: str
 capacity:
   description: The room that is left.
@@ -176,7 +184,7 @@ def main() -> None:
             "kinds": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["volumes", "snapshots", "capacity"],
+                "choices": ["volumes", "snapshots", "group_snapshots", "capacity"],
                 "default": ["volumes", "capacity"],
             },
             "uuid": {"type": "str"},

@@ -77,8 +77,8 @@ class Host:
     def snapshots(self) -> list[str]:
         return self.run("zfs", "list", "-H", "-t", "snapshot", "-o", "name", "-r", self.info["parent"]).split()
 
-    def make(self, name: str) -> str:
-        noun = self.apply(volume(name)).outcomes[0].noun
+    def make(self, name: str, **options: Any) -> str:
+        noun = self.apply(volume(name, **options)).outcomes[0].noun
         assert noun is not None
         return str(noun["uuid"])
 
@@ -138,6 +138,18 @@ def snapshot(name: str, uuid: str, **options: Any) -> dict[str, Any]:
 
 def forget(uuid: str) -> dict[str, Any]:
     return {"key": uuid, "kind": "snapshot", "state": "absent", "uuid": uuid}
+
+
+def together(name: str, *uuids: str, **options: Any) -> dict[str, Any]:
+    return {"key": name, "kind": "group_snapshot", "name": name, "volumes": list(uuids), **options}
+
+
+def forget_together(uuid: str, *snapshots: str) -> dict[str, Any]:
+    return {"key": uuid, "kind": "group_snapshot", "state": "absent", "uuid": uuid, "snapshots": list(snapshots)}
+
+
+def modify(uuid: str, **options: Any) -> dict[str, Any]:
+    return {"key": uuid, "kind": "volume", "uuid": uuid, **options}
 
 
 def publish(uuid: str, node: str = "n1", **options: Any) -> dict[str, Any]:

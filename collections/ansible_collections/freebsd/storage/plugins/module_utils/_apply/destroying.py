@@ -44,12 +44,13 @@ class Destroying:
         free = [Job((number,), api.destroy(snapshot.dataset)) for number, snapshot in unwanted if not snapshot.held]
         renames = [Job((number,), api.rename(snapshot.dataset, name)) for number, snapshot, name in held]
         done = self._jobs.remove([*free, *renames])
-        self._jobs.changed |= done
-        self._jobs.remove([Job((number,), api.destroy_later(name)) for number, _, name in held if number in done])
+        self._jobs.changed.update(number for job in done for number in job.items)
+        renamed = {job.argv[-1] for job in done}
+        self._jobs.remove([Job((number,), api.destroy_later(name)) for number, _, name in held if name in renamed])
 
     def _volumes(self, unwanted: Sequence[tuple[int, Union[DestroyVolume, TrashVolume]]]) -> None:
         jobs = [Job((number,), self._command(step)) for number, step in unwanted]
-        self._jobs.changed |= self._jobs.remove(jobs)
+        self._jobs.changed.update(number for job in self._jobs.remove(jobs) for number in job.items)
         for number in (number for job in jobs for number in job.items):
             error = self._jobs.errors.get(number)
             if error is not None and parse.is_busy(error):

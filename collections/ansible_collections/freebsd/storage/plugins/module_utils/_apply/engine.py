@@ -187,4 +187,5 @@ class Engine:
             return None
         before = None if plan.volume is None else facts.volumes.get(plan.volume.uuid)
         snapshot = None if plan.snapshot is None else facts.snapshots.get(plan.snapshot.uuid)
-        return Planned(item, plan, before, snapshot)
+        group = None if plan.group is None else facts.group(plan.group.uuid)
+        return Planned(item, plan, before, snapshot, group)

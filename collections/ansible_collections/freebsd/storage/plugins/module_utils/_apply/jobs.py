@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from .._zfs import parse
 from .._zfs.model import Drift
@@ -32,28 +32,32 @@ class Jobs:
         self.drift: list[Drift] = []
 
     def run(self, jobs: Sequence[Job]) -> set[int]:
-        """Run the commands; note the errors and return the items that had none."""
+        """Run the commands; note the errors and return the items of those that had none."""
+        return self._noted(self._ends(jobs))
+
+    def remove(self, jobs: Sequence[Job]) -> list[Job]:
+        """Run commands that take something away; what is gone already is no error. Return those that did."""
+        ends = self._ends(jobs)
+        self._noted([(job, error) for job, error in ends if error is None or error.code != "not_found"])
+        return [job for job, error in ends if error is None]
+
+    def _ends(self, jobs: Sequence[Job]) -> list[tuple[Job, Optional[HostError]]]:
+        """Run the commands; return each with its error, if it had one."""
+        ends = self._commands.run_all([job.argv for job in jobs])
+        return [(job, parse.failure(done)) for job, done in zip(jobs, ends)]
+
+    def _noted(self, ends: Sequence[tuple[Job, Optional[HostError]]]) -> set[int]:
         good: set[int] = set()
-        for job, done in zip(jobs, self._commands.run_all([job.argv for job in jobs])):
-            error = parse.failure(done)
+        for job, error in ends:
             if error is None:
                 good.update(job.items)
             else:
                 self.errors.update(dict.fromkeys(job.items, error))
         return good
 
-    def remove(self, jobs: Sequence[Job]) -> set[int]:
-        """Run commands that take something away; what is gone already is no error. Return the items that did."""
-        good = self.run(jobs)
-        for item in (item for job in jobs for item in job.items):
-            if item in self.errors and self.errors[item].code == "not_found":
-                del self.errors[item]
-        return good
-
     def clean(self, jobs: Sequence[Job], kind: str) -> None:
         """Run commands whose failure only leaves something to be found by the next round."""
-        for job, done in zip(jobs, self._commands.run_all([job.argv for job in jobs])):
-            error = parse.failure(done)
+        for job, error in self._ends(jobs):
             if error is not None:
                 self.drift.append(Drift(kind, str(job.argv[-1]), error.msg))
 

@@ -14,8 +14,10 @@ from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
 from .._state import GrowVolume, Publish, Step, Unpublish
 from .._zfs import plan as zfs_plan
 from .._zfs.grow import VolumeGrown
-from .._zfs.model import Record, Snapshot, Volume
+from .._zfs.model import Group, Record, Snapshot, Volume
+from .._zfs.modify import VolumeModified
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
 from ..errors import HostError
 from .round import Planned, Round
@@ -58,7 +60,7 @@ def predicted(each: Planned, owner: str) -> Outcome:
     return Outcome(
         each.item,
         changed=any(_is_due(each, step, owner) for step in each.plan.steps),
-        noun=_after(each, owner, each.plan.volume, each.plan.snapshot, predicted=True),
+        noun=_after(each, owner, each.plan.volume, each.plan.snapshot, each.plan.group, predicted=True),
         before=_before(each, owner),
     )
 
@@ -83,10 +85,11 @@ def of(each: Planned, doing: Round, owner: str) -> Outcome:
     changed = index in doing.changed
     try:
         volume = _made(each, doing)
-        snapshot = _taken(each, doing)
+        snapshot = _taken(each.plan.snapshot, doing)
+        group = _taken_together(each.plan.group, doing)
     except HostError as error:
         return Outcome(each.item, changed, before=_before(each, owner), error=error)
-    noun = _after(each, owner, volume, snapshot)
+    noun = _after(each, owner, volume, snapshot, group)
     return Outcome(each.item, changed, noun, _before(each, owner))
 
 
@@ -94,7 +97,7 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
     """Return the volume as it was planned or, if it is new, read back; or raise the item's error."""
     planned, wish = each.plan.volume, each.item.wish
     error = doing.errors.get(each.item.number)
-    if error is None and planned is not None and isinstance(wish, VolumeGrown):
+    if error is None and planned is not None and isinstance(wish, (VolumeGrown, VolumeModified)):
         return doing.made.get(planned.dataset, planned)
     if planned is None or planned.maker is None or not isinstance(wish, VolumeWanted):
         if error is not None:
@@ -111,9 +114,8 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
     return found
 
 
-def _taken(each: Planned, doing: Round) -> Optional[Snapshot]:
+def _taken(planned: Optional[Snapshot], doing: Round) -> Optional[Snapshot]:
     """Return the snapshot as it was planned or, if it is new, read back."""
-    planned = each.plan.snapshot
     if planned is None or planned.maker is None:
         return planned
     found = doing.taken.get(planned.dataset)
@@ -122,13 +124,29 @@ def _taken(each: Planned, doing: Round) -> Optional[Snapshot]:
     return found
 
 
+def _taken_together(planned: Optional[Group], doing: Round) -> Optional[Group]:
+    """Return the snapshots as they were planned or, if they are new, read back."""
+    if planned is None:
+        return None
+    members = (_taken(member, doing) for member in planned.members)
+    return planned._replace(members=tuple(member for member in members if member is not None))
+
+
 def _after(
-    each: Planned, owner: str, volume: Optional[Volume], snapshot: Optional[Snapshot], *, predicted: bool = False
+    each: Planned,
+    owner: str,
+    volume: Optional[Volume],
+    snapshot: Optional[Snapshot],
+    group: Optional[Group],
+    *,
+    predicted: bool = False,
 ) -> Noun:
     wish = each.item.wish
+    if isinstance(wish, GroupWanted) and group is not None:
+        return _nouns.group_noun(group, predicted=predicted and group.maker is not None)
     if isinstance(wish, SnapshotWanted) and snapshot is not None:
         return _nouns.snapshot_noun(snapshot, predicted=predicted and snapshot.maker is not None)
-    if isinstance(wish, (VolumeWanted, VolumeGrown)) and volume is not None:
+    if isinstance(wish, (VolumeWanted, VolumeGrown, VolumeModified)) and volume is not None:
         return _nouns.volume_noun(owner, volume, predicted=predicted and volume.maker is not None)
     if isinstance(wish, PublicationWanted) and volume is not None and each.plan.record is not None:
         new = any(isinstance(step, Publish) and step.new for step in each.plan.steps)
@@ -141,6 +159,8 @@ def _before(each: Planned, owner: str) -> Noun:
     volume, wish = each.before, each.item.wish
     if isinstance(wish, (SnapshotWanted, SnapshotUnwanted)):
         return None if each.snapshot is None else _nouns.snapshot_noun(each.snapshot)
+    if isinstance(wish, (GroupWanted, GroupUnwanted)):
+        return None if each.group is None else _nouns.group_noun(each.group)
     if volume is None:
         return None
     if isinstance(wish, PublicationWanted):

@@ -12,9 +12,12 @@ from .._ctl import plan as publications
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
 from .._state import Chooser, Facts, Plan
 from .._zfs import plan as volumes
+from .._zfs import plan_groups as groups
 from .._zfs import plan_snapshots as snapshots
 from .._zfs.grow import VolumeGrown, plan_grow
+from .._zfs.modify import VolumeModified, plan_modify
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
 from ..errors import HostError
 from .spec import Item, SnapshotUnwanted, VolumeUnwanted, Wish
@@ -27,7 +30,7 @@ def plan_of(facts: Facts, item: Item, choose: Chooser) -> Plan:
     """Return the plan of one item; raise its error, or `NextRound` where it has to wait."""
     if isinstance(item.wish, HostError):
         raise item.wish
-    if isinstance(item.wish, (VolumeUnwanted, SnapshotUnwanted, PublicationUnwanted)):
+    if isinstance(item.wish, (VolumeUnwanted, SnapshotUnwanted, GroupUnwanted, PublicationUnwanted)):
         return _absent(facts, item.wish)
     return _present(facts, item.wish, choose, item.number)
 
@@ -37,16 +40,22 @@ def _present(facts: Facts, wish: Wish, choose: Chooser, number: int) -> Plan:
         return volumes.plan_present(facts, wish, choose, number)
     if isinstance(wish, VolumeGrown):
         return plan_grow(facts, wish)
+    if isinstance(wish, VolumeModified):
+        return plan_modify(facts, wish)
     if isinstance(wish, SnapshotWanted):
         return snapshots.plan_present(facts, wish, choose, number)
+    if isinstance(wish, GroupWanted):
+        return groups.plan_present(facts, wish, choose, number)
     if isinstance(wish, PublicationWanted):
         return publications.plan_present(facts, wish, choose, number)
     raise TypeError(wish)
 
 
-def _absent(facts: Facts, wish: Union[VolumeUnwanted, SnapshotUnwanted, PublicationUnwanted]) -> Plan:
+def _absent(facts: Facts, wish: Union[VolumeUnwanted, SnapshotUnwanted, GroupUnwanted, PublicationUnwanted]) -> Plan:
     if isinstance(wish, VolumeUnwanted):
         return volumes.plan_absent(facts, wish.uuid)
     if isinstance(wish, SnapshotUnwanted):
         return snapshots.plan_absent(facts, wish.uuid)
+    if isinstance(wish, GroupUnwanted):
+        return groups.plan_absent(facts, wish)
     return publications.plan_absent(facts, wish)

@@ -20,15 +20,17 @@ from .._state import (
     CreateVolume,
     Facts,
     GrowVolume,
+    ModifyVolume,
     Plan,
     Publish,
     Step,
+    TakeGroup,
     TakeSnapshot,
     Unpublish,
     owner_value,
 )
 from .._zfs import api, parse
-from .._zfs.model import Drift, Snapshot, Volume
+from .._zfs.model import Drift, Group, Snapshot, Volume
 from ..command import Commands
 from ..errors import HostError
 from .destroying import Destroying
@@ -39,12 +41,13 @@ from .writing import Writing
 
 
 class Planned(NamedTuple):
-    """An item with its plan, and the volume and snapshot that were there before."""
+    """An item with its plan, and the volume, snapshot and group that were there before."""
 
     item: Item
     plan: Plan
     before: Optional[Volume]
     snapshot: Optional[Snapshot] = None
+    group: Optional[Group] = None
 
 
 def _is_exported(step: Step) -> bool:
@@ -114,10 +117,12 @@ class Round:
         self._jobs.run(drops)
 
     def _read_back(self, steps: Sequence[tuple[int, Step]]) -> None:
-        """Read what is new or has grown; a name that was taken in the meantime is judged like any other."""
+        """Read what is new or has changed; a name that was taken in the meantime is judged like any other."""
         good = [step for number, step in steps if self._may_exist(number)]
         volumes = [step.volume.dataset for step in good if isinstance(step, (CreateVolume, CloneVolume, GrowVolume))]
+        volumes += [step.before.dataset for step in good if isinstance(step, ModifyVolume)]
         snapshots = [step.snapshot for step in good if isinstance(step, TakeSnapshot)]
+        snapshots += [member for step in good if isinstance(step, TakeGroup) for member in step.group.members]
         names = sorted({*volumes, *(snapshot.dataset for snapshot in snapshots)})
         if names:
             text = self._jobs.read(api.show(names))

@@ -19,13 +19,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .. import _names
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
 from .._zfs.grow import VolumeGrown
-from .._zfs.model import Parameters
+from .._zfs.model import PROPERTIES, Parameters
+from .._zfs.modify import VolumeModified
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
 from ..errors import HostError
 
 NAME_LIMIT = 128  # bytes, csi.proto: CreateVolumeRequest.name
 NODE_LIMIT = 192  # bytes
+GROUP_LIMIT = 256  # volumes in one command: their names have to fit into its arguments
 MODES = (
     "single_node_writer",
     "single_node_reader_only",
@@ -34,18 +37,6 @@ MODES = (
     "multi_node_multi_writer",
     "single_node_single_writer",
     "single_node_multi_writer",
-)
-# Those that a stranger may choose without changing what a volume is or where it shows.
-PROPERTIES = (
-    "checksum",
-    "compression",
-    "copies",
-    "dedup",
-    "logbias",
-    "primarycache",
-    "redundant_metadata",
-    "secondarycache",
-    "sync",
 )
 
 _PROPERTY_VALUE = re.compile(r"[a-z0-9,.+-]{1,64}")
@@ -74,12 +65,25 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "required_bytes": {"type": "int", "default": 0},
         "limit_bytes": {"type": "int", "default": 0},
     },
+    ("volume", "modified"): {
+        "uuid": {"type": "str", "required": True},
+        "properties": {"type": "dict", "default": {}},
+        "thin": {"type": "bool"},
+    },
     ("volume", "absent"): {"uuid": {"type": "str", "required": True}},
     ("snapshot", "present"): {
         "name": {"type": "str", "required": True},
         "volume": {"type": "str", "required": True},
     },
     ("snapshot", "absent"): {"uuid": {"type": "str", "required": True}},
+    ("group_snapshot", "present"): {
+        "name": {"type": "str", "required": True},
+        "volumes": {"type": "list", "elements": "str", "required": True},
+    },
+    ("group_snapshot", "absent"): {
+        "uuid": {"type": "str", "required": True},
+        "snapshots": {"type": "list", "elements": "str", "default": []},
+    },
     ("publication", "present"): {
         "volume": {"type": "str", "required": True},
         "node": {"type": "str", "required": True},
@@ -112,9 +116,12 @@ class SnapshotUnwanted(NamedTuple):
 Wish = Union[
     VolumeWanted,
     VolumeGrown,
+    VolumeModified,
     VolumeUnwanted,
     SnapshotWanted,
     SnapshotUnwanted,
+    GroupWanted,
+    GroupUnwanted,
     PublicationWanted,
     PublicationUnwanted,
 ]
@@ -158,10 +165,11 @@ def _wish(resource: dict[str, Any]) -> Wish:
 
 
 def _form(resource: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return which spec holds. A volume that is named by its uuid exists, and is only to be large enough."""
+    """Return which spec holds. A volume that is named by its uuid exists; it is to be large enough, or different."""
     form = (resource.get("kind"), resource.get("state", "present"))
-    by_uuid = form == ("volume", "present") and resource.get("uuid") is not None
-    return ("volume", "grown") if by_uuid else form
+    if form != ("volume", "present") or resource.get("uuid") is None:
+        return form
+    return ("volume", "modified" if resource.keys() & {"properties", "thin"} else "grown")
 
 
 def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
@@ -200,6 +208,10 @@ def _volume_grown(options: Mapping[str, Any]) -> VolumeGrown:
     return VolumeGrown(options["uuid"], *_sizes(options))
 
 
+def _volume_modified(options: Mapping[str, Any]) -> VolumeModified:
+    return VolumeModified(options["uuid"], _properties(options["properties"]), options["thin"])
+
+
 def _volume_unwanted(options: Mapping[str, Any]) -> VolumeUnwanted:
     return VolumeUnwanted(options["uuid"])
 
@@ -210,6 +222,20 @@ def _snapshot_wanted(options: Mapping[str, Any]) -> SnapshotWanted:
 
 def _snapshot_unwanted(options: Mapping[str, Any]) -> SnapshotUnwanted:
     return SnapshotUnwanted(options["uuid"])
+
+
+def _group_wanted(options: Mapping[str, Any]) -> GroupWanted:
+    volumes = tuple(options["volumes"])
+    if not 0 < len(volumes) <= GROUP_LIMIT:
+        raise _invalid("volumes", f"{len(volumes)} are given, allowed are 1 to {GROUP_LIMIT}")
+    twice = next((uuid for uuid in volumes if volumes.count(uuid) > 1), None)
+    if twice is not None:
+        raise _invalid("volumes", f"{twice!a} is given more than once")
+    return GroupWanted(_name(options["name"]), volumes)
+
+
+def _group_unwanted(options: Mapping[str, Any]) -> GroupUnwanted:
+    return GroupUnwanted(options["uuid"], tuple(options["snapshots"]))
 
 
 def _publication_wanted(options: Mapping[str, Any]) -> PublicationWanted:
@@ -237,9 +263,12 @@ def _publication_unwanted(options: Mapping[str, Any]) -> PublicationUnwanted:
 _MAKERS: Mapping[tuple[Any, Any], Callable[[Mapping[str, Any]], Wish]] = {
     ("volume", "present"): _volume_wanted,
     ("volume", "grown"): _volume_grown,
+    ("volume", "modified"): _volume_modified,
     ("volume", "absent"): _volume_unwanted,
     ("snapshot", "present"): _snapshot_wanted,
     ("snapshot", "absent"): _snapshot_unwanted,
+    ("group_snapshot", "present"): _group_wanted,
+    ("group_snapshot", "absent"): _group_unwanted,
     ("publication", "present"): _publication_wanted,
     ("publication", "absent"): _publication_unwanted,
 }

@@ -56,4 +56,4 @@ def _unfinished(facts: Facts) -> list[Volume]:
 
 
 def _finished(volume: Volume) -> Volume:
-    return volume._replace(size_bytes=max(volume.size_bytes, volume.goal_bytes), reserved=not volume.parameters.thin)
+    return volume._replace(size_bytes=max(volume.size_bytes, volume.goal_bytes), reserved=not volume.thin)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._state import CloneVolume, CreateVolume, GrowVolume, Publish, Step, TakeSnapshot
+from .._state import CloneVolume, CreateVolume, GrowVolume, ModifyVolume, Publish, Step, TakeGroup, TakeSnapshot
 from .._zfs import api
 from .._zfs.model import Volume
 from ..errors import HostError
 from .jobs import Job, Jobs
+from .modifying import Modifying
 
 
 class Writing:
@@ -34,6 +35,7 @@ class Writing:
         made = [Job((number,), argv) for number, step in self._steps if (argv := self._command(step))]
         good = self._jobs.run([*made, *self._records()])
         self._jobs.changed.update(number for job in made for number in job.items if number in good)
+        Modifying(self._jobs, self._steps).execute()
         self._out_of_range()
         self._clone()
 
@@ -64,6 +66,8 @@ class Writing:
             return api.grow(step.volume)
         if isinstance(step, TakeSnapshot):
             return api.snapshot(step.snapshot, self._owner_value)
+        if isinstance(step, TakeGroup):
+            return api.group_snapshot(step.group, self._owner_value)
         return []
 
     def _records(self) -> list[Job]:
@@ -77,8 +81,9 @@ class Writing:
         return [Job(tuple(items), api.set_properties(dataset, values)) for dataset, (items, values) in records.items()]
 
     def _out_of_range(self) -> None:
-        """A volume that finds no room to grow exists all the same: it is the size that was wrong."""
+        """A volume that finds no room to grow, or for a reservation, exists all the same: the wish was wrong."""
         for number, step in self._steps:
             error = self._jobs.errors.get(number)
-            if isinstance(step, GrowVolume) and error is not None and error.code == "out_of_space":
-                self._jobs.errors[number] = HostError("out_of_range", error.msg, option="required_bytes")
+            if isinstance(step, (GrowVolume, ModifyVolume)) and error is not None and error.code == "out_of_space":
+                option = "required_bytes" if isinstance(step, GrowVolume) else "thin"
+                self._jobs.errors[number] = HostError("out_of_range", error.msg, option=option)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _names
-from .model import Snapshot, Volume
+from .model import Group, Snapshot, Volume
 
 _GET = ("zfs", "get", "-Hp")
 # User properties have no common word to ask for, so "all" it is, without what is inherited or default.
@@ -52,7 +52,7 @@ def clone(volume: Volume, snapshot: str, owner_value: str) -> list[str]:
 
 def finish(volume: Volume) -> list[str]:
     """Give a clone its size, and set its blocks aside if it is not thin."""
-    reservation = [] if volume.parameters.thin else ["refreservation=auto"]
+    reservation = [] if volume.thin else ["refreservation=auto"]
     size = max(volume.size_bytes, volume.goal_bytes)
     return ["zfs", "set", f"volsize={size}", *reservation, volume.dataset]
 
@@ -87,6 +87,19 @@ def snapshot(made: Snapshot, owner_value: str) -> list[str]:
     }
     settings = _settings({_names.PREFIX + name: value for name, value in values.items()})
     return ["zfs", "snapshot", *settings, made.dataset]
+
+
+def group_snapshot(group: Group, owner_value: str) -> list[str]:
+    """Take snapshots of several volumes at one moment, all of them or none; each is given every property."""
+    values = {
+        "schema": _names.SCHEMA,
+        "owner": owner_value,
+        "group-uuid": group.uuid,
+        "group-name": _names.encoded(group.name),
+        "group-size": str(group.size),
+    }
+    settings = _settings({_names.PREFIX + name: value for name, value in values.items()})
+    return ["zfs", "snapshot", *settings, *(member.dataset for member in group.members)]
 
 
 def hidden_snapshot(dataset: str, clone_uuid: str, owner_value: str) -> list[str]:

@@ -33,7 +33,7 @@ def plan_grow(facts: Facts, want: VolumeGrown) -> Plan:
     volume = facts.volumes.get(want.uuid)
     if volume is None:
         raise HostError("not_found", f"there is no volume {want.uuid} below {facts.parent}", option="uuid")
-    if volume.uuid in facts.unsettled | facts.grown | facts.tapped:
+    if volume.uuid in facts.unsettled | facts.grown | facts.modified | facts.tapped:
         raise NextRound
     size = sizes.grown_size(volume.size_bytes, want.required_bytes, want.limit_bytes, volume.volblocksize)
     exported = any(not record.leaving for record in volume.records)

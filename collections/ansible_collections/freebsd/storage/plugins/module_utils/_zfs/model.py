@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, TypeVar
 
 from .. import _names
 
 DEFAULT_BLOCKSIZE = 512
+# Those that a stranger may choose, and change, without changing what a volume is or where it shows.
+PROPERTIES = (
+    "checksum",
+    "compression",
+    "copies",
+    "dedup",
+    "logbias",
+    "primarycache",
+    "redundant_metadata",
+    "secondarycache",
+    "sync",
+)
 
 
 class Parameters(NamedTuple):
@@ -112,7 +124,8 @@ class Volume(NamedTuple):
     `unreadable` tells of publications whose records cannot be read: to whom it is exported is then
     not known. `goal_bytes` is the size a clone is to get, and `reserved` whether its blocks are set
     aside. `written_bytes` were written since its newest snapshot. `maker`: the item of the running
-    batch that is to make it, if any.
+    batch that is to make it, if any. `settings` are the changeable native properties set on it, and
+    `thin_now` is whether it is thin where that was changed after its creation.
     """
 
     dataset: str
@@ -130,12 +143,19 @@ class Volume(NamedTuple):
     reserved: bool = False
     written_bytes: int = 0
     maker: Optional[int] = None
+    settings: Mapping[str, str] = {}
+    thin_now: Optional[bool] = None
+
+    @property
+    def thin(self) -> bool:
+        """Whether nothing is to be set aside for it."""
+        return self.parameters.thin if self.thin_now is None else self.thin_now
 
     @property
     def unfinished(self) -> bool:
         """Whether it is a clone that was not given its size or its reservation: something ended too early."""
         cloned = self.parameters.source is not None
-        return cloned and (self.size_bytes < self.goal_bytes or not (self.reserved or self.parameters.thin))
+        return cloned and (self.size_bytes < self.goal_bytes or not (self.reserved or self.thin))
 
     def record_of(self, node: str) -> Optional[Record]:
         """Return the record of the publication to `node`, if there is one."""
@@ -156,14 +176,22 @@ class Volume(NamedTuple):
 OURS, HIDDEN, DELETED, FOREIGN = "ours", "hidden", "deleted", "foreign"
 
 
+class Membership(NamedTuple):
+    """That a snapshot was taken together with others: the uuid of the group, and how many they were."""
+
+    uuid: str
+    size: int
+
+
 class Snapshot(NamedTuple):
     """
     A snapshot of a volume that is ours.
 
-    Of what `kind`: OURS, with a `uuid` and a `name`; HIDDEN, made for a clone and for nothing else;
-    DELETED, waiting for its clones to go; FOREIGN, none of our business. `source` is the uuid of the
-    volume. `held`: `clones` or `holds` keep it; `deferred`: it vanishes with the last of them.
-    `maker`: the item of the running batch that is to make it, if any.
+    Of what `kind`: OURS, with a `uuid` and a `name`, the latter that of its `group` if it was taken
+    with others; HIDDEN, made for a clone and for nothing else; DELETED, waiting for its clones to go;
+    FOREIGN, none of our business. `source` is the uuid of the volume. `held`: `clones` or `holds` keep
+    it; `deferred`: it vanishes with the last of them. `maker`: the item of the running batch that is
+    to make it, if any.
     """
 
     dataset: str
@@ -179,6 +207,7 @@ class Snapshot(NamedTuple):
     holds: int = 0
     deferred: bool = False
     maker: Optional[int] = None
+    group: Optional[Membership] = None
 
     @property
     def volume_dataset(self) -> str:
@@ -194,6 +223,35 @@ class Snapshot(NamedTuple):
     def listed(self) -> bool:
         """Whether there is such a snapshot for those who ask."""
         return self.kind == OURS and not self.deferred
+
+
+class Group(NamedTuple):
+    """Snapshots that were taken at once, those there are of `size`, in the order of their volumes' uuids."""
+
+    uuid: str
+    name: str
+    size: int
+    members: tuple[Snapshot, ...]
+
+    @property
+    def maker(self) -> Optional[int]:
+        """The item of the running batch that is to take them, if any."""
+        return self.members[0].maker
+
+    @property
+    def complete(self) -> bool:
+        """Whether none of them was destroyed."""
+        return len(self.members) == self.size
+
+
+def groups_of(snapshots: Iterable[Snapshot]) -> dict[str, Group]:
+    """Return the groups to which the snapshots belong, by uuid, each with those of its members that are among them."""
+    found: dict[str, Group] = {}
+    for each in sorted(snapshots, key=lambda snapshot: snapshot.source):
+        if each.group is not None:
+            group = found.get(each.group.uuid) or Group(each.group.uuid, each.name, each.group.size, ())
+            found[group.uuid] = group._replace(members=(*group.members, each))
+    return found
 
 
 class Drift(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Optional, Union
 from .. import _names
 from ..command import Completed
 from ..errors import HostError
-from .model import Drift, Inventory, Parameters, Record, Snapshot, Trash, Volume
+from .model import PROPERTIES, Drift, Inventory, Parameters, Record, Snapshot, Trash, Volume
 from .properties import Properties, is_own, number_of, own, properties, text_of
 from .snapshots import judged as judged_snapshots
 
@@ -166,7 +166,15 @@ def _volume(name: str, props: Properties) -> Volume:
         goal_bytes=int(own(props, "size")) if is_own(props, "size") else 0,
         reserved="refreservation" in props and props["refreservation"].value not in ("0", "none"),
         written_bytes=number_of(props, "written") if "written" in props else 0,
+        settings={each: props[each].value for each in PROPERTIES if each in props and props[each].source == "local"},
+        thin_now=_flag(own(props, "thin")) if is_own(props, "thin") else None,
     )
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!a} is neither true nor false")
+    return text == "true"
 
 
 def _records(name: str, props: Properties) -> tuple[tuple[Record, ...], tuple[Drift, ...]]:

@@ -58,6 +58,7 @@ def _blank(want: VolumeWanted, dataset: str, uuid: str) -> Volume:
         created=0,
         parameters=want.parameters,
         digest=want.parameters.digest(),
+        settings=want.parameters.properties,
     )
 
 

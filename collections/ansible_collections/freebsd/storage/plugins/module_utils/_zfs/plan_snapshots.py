@@ -62,6 +62,9 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     snapshot = facts.snapshots.get(uuid)
     if snapshot is None:
         return Plan(facts, (), None)
+    if snapshot.group is not None:
+        msg = f"snapshot {uuid} was taken together with others, and goes with them: delete the group snapshot"
+        raise HostError("invalid", f"{msg} {snapshot.group.uuid}", option="uuid")
     if uuid in facts.fresh:
         raise NextRound
     return Plan(facts.without_snapshot(snapshot), (DestroySnapshot(snapshot),), None, snapshot=snapshot)

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .. import _names
+from .model import PROPERTIES
 
 _COLUMNS = ("name", "property", "value", "source")
 _NATIVE = frozenset(
     {
         *("type", "guid", "available", "creation", "used", "volsize", "volblocksize", "refreservation"),
         *("clones", "createtxg", "defer_destroy", "userrefs", "written"),
+        *PROPERTIES,
     }
 )
 

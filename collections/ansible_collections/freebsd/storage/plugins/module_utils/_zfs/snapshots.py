@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from .. import _names
-from .model import DELETED, FOREIGN, HIDDEN, OURS, Drift, Snapshot, Volume
+from .model import DELETED, FOREIGN, HIDDEN, OURS, Drift, Membership, Snapshot, Volume
 from .properties import Properties, is_own, number_of, own
 
 
@@ -37,7 +37,7 @@ def judged(found: Mapping[str, Properties], sources: Mapping[str, Volume], owner
             snapshots.append(_snapshot(name, props, kind, source))
         except ValueError as error:
             drift.append(Drift("unreadable_snapshot", name, f"it cannot be read: {error}"))
-            unreadable.update({own(props, "snapshot-uuid"): name} if is_own(props, "snapshot-uuid") else {})
+            unreadable.update(dict.fromkeys(_uuids(props, source), name))
     unique, twins = _unique(snapshots)
     return Judged(tuple(unique), (*drift, *twins), unreadable)
 
@@ -45,7 +45,7 @@ def judged(found: Mapping[str, Properties], sources: Mapping[str, Volume], owner
 def _kind(name: str, props: Properties, owner_value: str) -> str:
     if not is_own(props, "owner") or own(props, "owner") != owner_value:
         return FOREIGN
-    if is_own(props, "snapshot-uuid"):
+    if is_own(props, "snapshot-uuid") or is_own(props, "group-uuid"):
         return DELETED if _names.DELETED.fullmatch(name.partition("@")[2]) else OURS
     return HIDDEN if is_own(props, "clone-for") else FOREIGN
 
@@ -70,10 +70,30 @@ def _snapshot(name: str, props: Properties, kind: str, source: Optional[Volume])
     schema = own(props, "schema")
     if schema != _names.SCHEMA:
         raise ValueError(f"schema {schema}, but only {_names.SCHEMA} is known")
-    uuid = own(props, "snapshot-uuid")
+    if is_own(props, "group-uuid"):
+        return _member(snapshot, props)
+    return snapshot._replace(uuid=_uuid(props, "snapshot-uuid"), name=_names.decoded(own(props, "snapshot-name")))
+
+
+def _member(snapshot: Snapshot, props: Properties) -> Snapshot:
+    group = Membership(_uuid(props, "group-uuid"), int(own(props, "group-size")))
+    uuid = _names.member_uuid(group.uuid, snapshot.source)
+    return snapshot._replace(uuid=uuid, name=_names.decoded(own(props, "group-name")), group=group)
+
+
+def _uuid(props: Properties, name: str) -> str:
+    uuid = own(props, name)
     if not _names.UUID.fullmatch(uuid):
         raise ValueError("the uuid is not 32 hexadecimal digits")
-    return snapshot._replace(uuid=uuid, name=_names.decoded(own(props, "snapshot-name")))
+    return uuid
+
+
+def _uuids(props: Properties, source: Optional[Volume]) -> list[str]:
+    """Return what a snapshot is known by that is ours and cannot be read: its own uuid, and that of its group."""
+    single, group = (own(props, name) if is_own(props, name) else None for name in ("snapshot-uuid", "group-uuid"))
+    if group is None:
+        return [] if single is None else [single]
+    return [group] if source is None else [group, _names.member_uuid(group, source.uuid)]
 
 
 def _shown(props: Properties, name: str) -> str:
@@ -99,4 +119,7 @@ def _unique(snapshots: list[Snapshot]) -> tuple[list[Snapshot], list[Drift]]:
 
 
 def _marks(snapshot: Snapshot) -> tuple[str, ...]:
-    return (f"uuid {snapshot.uuid}", f"name {snapshot.name}") if snapshot.listed else ()
+    if not snapshot.listed:
+        return ()
+    # All members of a group have the name of the group.
+    return (f"uuid {snapshot.uuid}",) if snapshot.group else (f"uuid {snapshot.uuid}", f"name {snapshot.name}")
