@@ -24,6 +24,7 @@ from csi_driver.orchestrator.backend import AnsibleBackend
 from csi_driver.orchestrator.runner import start_runner
 from csi_driver.orchestrator.worker_settings import RUNGS
 from csi_driver.storage import parameters
+from csi_driver.storage.groups import GroupSnapshotService
 from csi_driver.storage.snapshots import SnapshotService
 from csi_driver.storage.volumes import VolumeService
 from csi_driver.telemetry import Metrics, configure_logging
@@ -81,7 +82,11 @@ def _storage(config: Config, metrics: Metrics) -> Iterator[Storage]:
         metrics.watch_rung(RUNGS, lambda: runner.rung)
         try:
             backend = AnsibleBackend(config, runner)
-            yield Storage(volumes=VolumeService(config, backend), snapshots=SnapshotService(config, backend))
+            yield Storage(
+                volumes=VolumeService(config, backend),
+                snapshots=SnapshotService(config, backend),
+                groups=GroupSnapshotService(config, backend),
+            )
         finally:
             runner.close()
     finally:

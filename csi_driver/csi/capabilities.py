@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from csi_driver.proto import csi_pb2
 
-_PLUGIN = ("CONTROLLER_SERVICE",)
+_PLUGIN = ("CONTROLLER_SERVICE", "GROUP_CONTROLLER_SERVICE")
 
 # Volumes grow while they are published.
 _EXPANSION = csi_pb2.PluginCapability.VolumeExpansion.ONLINE
@@ -27,8 +27,11 @@ _CONTROLLER = (
     "LIST_VOLUMES_PUBLISHED_NODES",
     "GET_VOLUME",
     "SINGLE_NODE_MULTI_WRITER",
+    "MODIFY_VOLUME",
     "GET_SNAPSHOT",
 )
+
+_GROUP_CONTROLLER = ("CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT",)
 
 _NODE = ("STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "EXPAND_VOLUME", "SINGLE_NODE_MULTI_WRITER")
 
@@ -55,6 +58,14 @@ def controller(*, newest: bool) -> csi_pb2.ControllerGetCapabilitiesResponse:
         capabilities=[
             csi_pb2.ControllerServiceCapability(rpc=kind(type=name)) for name in _announced(_CONTROLLER, newest=newest)
         ]
+    )
+
+
+def group_controller() -> csi_pb2.GroupControllerGetCapabilitiesResponse:
+    """Return what the group controller service can do."""
+    kind = csi_pb2.GroupControllerServiceCapability.RPC
+    return csi_pb2.GroupControllerGetCapabilitiesResponse(
+        capabilities=[csi_pb2.GroupControllerServiceCapability(rpc=kind(type=name)) for name in _GROUP_CONTROLLER]
     )
 
 

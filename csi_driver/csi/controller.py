@@ -98,6 +98,14 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         )
         return responses.expanded(volume)
 
+    def ControllerModifyVolume(
+        self, request: csi_pb2.ControllerModifyVolumeRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerModifyVolumeResponse:
+        """Change properties of a volume, published or not: all that are named, or none."""
+        volume_id, mutable_parameters = requests.modify_volume(request)
+        self._volumes.modify(volume_id, mutable_parameters, deadline=self._deadline(context))
+        return csi_pb2.ControllerModifyVolumeResponse()
+
     def CreateSnapshot(
         self, request: csi_pb2.CreateSnapshotRequest, context: grpc.ServicerContext
     ) -> csi_pb2.CreateSnapshotResponse:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from csi_driver.errors import DriverError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from csi_driver.proto import csi_pb2
 
@@ -66,6 +66,23 @@ def snapshot_id(value: str, *, field: str = "snapshot_id") -> str:
     required(field, value, remedy="give the id that CreateSnapshot returned")
     short(field, value)
     return value
+
+
+def group_snapshot_id(value: str) -> str:
+    """Check and return the id of a group snapshot; whether there is one is not asked here."""
+    required("group_snapshot_id", value, remedy="give the id that CreateVolumeGroupSnapshot returned")
+    short("group_snapshot_id", value)
+    return value
+
+
+def identities(field: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Check and return ids, of which none may be empty or given twice; there may be none."""
+    for number, value in enumerate(values):
+        required(f"{field}[{number}]", value, remedy="leave it out")
+        short(f"{field}[{number}]", value)
+        if value in values[:number]:
+            raise invalid(f"{field}[{number}]", f"{value!a} is given twice; give each once")
+    return tuple(values)
 
 
 def node_id(value: str) -> str:

@@ -31,11 +31,18 @@ if TYPE_CHECKING:
 # Asked every few seconds by health checks, or by every client that connects; of interest only when
 # something is wrong.
 QUIET = frozenset(
-    {"Probe", "GetPluginInfo", "GetPluginCapabilities", "ControllerGetCapabilities", "NodeGetCapabilities"}
+    {
+        "Probe",
+        "GetPluginInfo",
+        "GetPluginCapabilities",
+        "ControllerGetCapabilities",
+        "GroupControllerGetCapabilities",
+        "NodeGetCapabilities",
+    }
 )
 
 _LOGGER = "csi_driver.csi"
-_IDENTIFIERS = ("volume_id", "source_volume_id", "snapshot_id", "name", "node_id")
+_IDENTIFIERS = ("volume_id", "source_volume_id", "snapshot_id", "group_snapshot_id", "name", "node_id")
 
 
 class _Around(grpc.ServerInterceptor):

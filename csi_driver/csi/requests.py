@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csi_driver.csi import access, fields
+from csi_driver.errors import DriverError
 from csi_driver.storage.model import FromSnapshot, FromVolume, NewVolume
-from csi_driver.storage.parameters import SIDECAR_PREFIX
+from csi_driver.storage.parameters import SIDECAR_PREFIX, parse_mutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,10 +70,11 @@ def create_volume(request: csi_pb2.CreateVolumeRequest) -> NewVolume:
     capabilities = access.all_usable(access.capabilities(request.volume_capabilities))
     parameters = fields.mapping("parameters", request.parameters)
     source = _source(request)
-    _refuse_mutable(request.mutable_parameters)
+    mutable_parameters = fields.mapping("mutable_parameters", request.mutable_parameters)
     return NewVolume(
         name=name,
         parameters=parameters,
+        mutable_parameters=mutable_parameters,
         required_bytes=required_bytes,
         limit_bytes=limit_bytes,
         capabilities=capabilities,
@@ -106,10 +108,23 @@ def validate_volume(request: csi_pb2.ValidateVolumeCapabilitiesRequest) -> Valid
     volume_id = fields.volume_id(request.volume_id)
     wanted = access.capabilities(request.volume_capabilities)
     fields.mapping("parameters", request.parameters)
-    if request.mutable_parameters:
-        return ValidateVolume(volume_id=volume_id, problem="mutable_parameters: this driver has none")
     problems = (access.problem(capability) for capability in wanted)
-    return ValidateVolume(volume_id=volume_id, problem=next(filter(None, problems), None))
+    problem = next(filter(None, problems), None) or _mutable_problem(request.mutable_parameters)
+    return ValidateVolume(volume_id=volume_id, problem=problem)
+
+
+def _mutable_problem(given: Mapping[str, str]) -> str | None:
+    try:
+        parse_mutable(fields.mapping("mutable_parameters", given))
+    except DriverError as error:
+        return error.message
+    return None
+
+
+def modify_volume(request: csi_pb2.ControllerModifyVolumeRequest) -> tuple[str, dict[str, str]]:
+    """Read a ControllerModifyVolumeRequest: the volume's id, and what is to change."""
+    volume_id = fields.volume_id(request.volume_id)
+    return volume_id, fields.mapping("mutable_parameters", request.mutable_parameters)
 
 
 def list_volumes(request: csi_pb2.ListVolumesRequest) -> tuple[str, int]:
@@ -149,8 +164,26 @@ def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> tuple[str, str]:
     """Read a CreateSnapshotRequest: the id of the volume, and the snapshot's name."""
     source = fields.volume_id(request.source_volume_id, field="source_volume_id")
     name = fields.name(request.name, what="snapshot")
-    _no_snapshot_parameters(fields.mapping("parameters", request.parameters))
+    _no_snapshot_parameters(fields.mapping("parameters", request.parameters), "VolumeSnapshotClass")
     return source, name
+
+
+def create_group_snapshot(request: csi_pb2.CreateVolumeGroupSnapshotRequest) -> tuple[tuple[str, ...], str]:
+    """Read a CreateVolumeGroupSnapshotRequest: the ids of the volumes, and the group's name."""
+    name = fields.name(request.name, what="group snapshot")
+    sources = fields.identities("source_volume_ids", request.source_volume_ids)
+    if not sources:
+        raise fields.invalid("source_volume_ids", "required, but not given; name at least one volume")
+    _no_snapshot_parameters(fields.mapping("parameters", request.parameters), "VolumeGroupSnapshotClass")
+    return sources, name
+
+
+def group_snapshot(
+    request: csi_pb2.DeleteVolumeGroupSnapshotRequest | csi_pb2.GetVolumeGroupSnapshotRequest,
+) -> tuple[str, tuple[str, ...]]:
+    """Read a request that is about a group: its id, and the ids of its snapshots, or none."""
+    group_snapshot_id = fields.group_snapshot_id(request.group_snapshot_id)
+    return group_snapshot_id, fields.identities("snapshot_ids", request.snapshot_ids)
 
 
 def delete_snapshot(request: csi_pb2.DeleteSnapshotRequest) -> str:
@@ -190,13 +223,8 @@ def _source(request: csi_pb2.CreateVolumeRequest) -> FromSnapshot | FromVolume |
             raise fields.invalid(field, "neither a snapshot nor a volume; name one, or leave the source out")
 
 
-def _no_snapshot_parameters(given: Mapping[str, str]) -> None:
-    """Refuse what a VolumeSnapshotClass asks for; what the sidecars add means nothing here."""
+def _no_snapshot_parameters(given: Mapping[str, str], what: str) -> None:
+    """Refuse what a class of snapshots asks for; what the sidecars add means nothing here."""
     unknown = sorted(key for key in given if not key.startswith(SIDECAR_PREFIX))
     if unknown:
-        raise fields.invalid("parameters", f"a VolumeSnapshotClass has none here; leave out {unknown[0]!a}")
-
-
-def _refuse_mutable(parameters: Mapping[str, str]) -> None:
-    what = "parameters that can be changed later (capability MODIFY_VOLUME)"
-    fields.unsupported("mutable_parameters", given=bool(parameters), what=what)
+        raise fields.invalid("parameters", f"a {what} has none here; leave out {unknown[0]!a}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from csi_driver.node.model import NodeInfo, Usage, VolumeStats
     from csi_driver.storage.ids import VolumeId
-    from csi_driver.storage.model import Capacity, Listing, Snapshot, Volume
+    from csi_driver.storage.model import Capacity, GroupSnapshot, Listing, Snapshot, Volume
 
 
 def volume(value: Volume) -> csi_pb2.Volume:
@@ -74,6 +74,17 @@ def snapshot(value: Snapshot) -> csi_pb2.Snapshot:
         size_bytes=value.size_bytes,
         creation_time=timestamp_pb2.Timestamp(seconds=value.created),
         ready_to_use=value.ready,
+        group_snapshot_id="" if value.group is None else str(value.group),
+    )
+
+
+def group_snapshot(value: GroupSnapshot) -> csi_pb2.VolumeGroupSnapshot:
+    """Return the snapshots that were taken together as the contract has them."""
+    return csi_pb2.VolumeGroupSnapshot(
+        group_snapshot_id=str(value.id),
+        snapshots=[snapshot(one) for one in value.snapshots],
+        creation_time=timestamp_pb2.Timestamp(seconds=value.created),
+        ready_to_use=value.ready,
     )
 
 
@@ -90,6 +101,7 @@ def confirmed(request: csi_pb2.ValidateVolumeCapabilitiesRequest) -> csi_pb2.Val
             volume_context=request.volume_context,
             volume_capabilities=request.volume_capabilities,
             parameters=request.parameters,
+            mutable_parameters=request.mutable_parameters,
         )
     )
 

@@ -11,6 +11,7 @@ import structlog
 from csi_driver.config import ConfigError
 from csi_driver.csi.controller import Controller
 from csi_driver.csi.endpoint import remove_stale, socket_path
+from csi_driver.csi.group_controller import GroupController
 from csi_driver.csi.identity import Identity
 from csi_driver.csi.interceptors import interceptors
 from csi_driver.csi.node import Node
@@ -55,6 +56,7 @@ class Server:
         if storage is not None:
             controller = Controller(storage, newest_capabilities=newest_capabilities)
             csi_pb2_grpc.add_ControllerServicer_to_server(controller, self._server)
+            csi_pb2_grpc.add_GroupControllerServicer_to_server(GroupController(storage.groups), self._server)
         if node is not None:
             servicer = Node(node, newest_capabilities=newest_capabilities)
             csi_pb2_grpc.add_NodeServicer_to_server(servicer, self._server)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
-    from csi_driver.storage.model import AccessMode, Capacity, Listing, NewVolume, Snapshot, Volume
+    from csi_driver.storage.model import AccessMode, Capacity, GroupSnapshot, Listing, NewVolume, Snapshot, Volume
 
 
 class Volumes(Protocol):
@@ -25,6 +25,10 @@ class Volumes(Protocol):
 
     def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
         """Grow the volume to at least `required_bytes`, within `limit_bytes` (0: no limit)."""
+        ...
+
+    def modify(self, volume_id: str, mutable_parameters: Mapping[str, str], *, deadline: float) -> Volume:
+        """Change what the parameters name: all of it, or nothing."""
         ...
 
     def delete(self, volume_id: str, *, deadline: float) -> None:
@@ -82,12 +86,29 @@ class Snapshots(Protocol):
         ...
 
 
+class GroupSnapshots(Protocol):
+    """Snapshots of several volumes at one moment, by the rules of CSI; `storage.groups.GroupSnapshotService`."""
+
+    def create(self, source_volume_ids: Sequence[str], name: str, *, deadline: float) -> GroupSnapshot:
+        """Take the snapshots, or return those of that name if they are of these volumes."""
+        ...
+
+    def delete(self, group_snapshot_id: str, snapshot_ids: Sequence[str], *, deadline: float) -> None:
+        """Destroy the snapshots; succeed if there are none. No ids: whichever they are."""
+        ...
+
+    def get(self, group_snapshot_id: str, snapshot_ids: Sequence[str], *, deadline: float) -> GroupSnapshot:
+        """Return the snapshots, or raise `NOT_FOUND`. No ids: whichever they are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """What the Controller service needs."""
+    """What the Controller and GroupController services need."""
 
     volumes: Volumes
     snapshots: Snapshots
+    groups: GroupSnapshots
 
 
 class Node(Protocol):

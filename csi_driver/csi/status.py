@@ -47,6 +47,8 @@ READ_ONLY = frozenset(
         "ListVolumes",
         "ListSnapshots",
         "GetSnapshot",
+        "GetVolumeGroupSnapshot",
+        "GroupControllerGetCapabilities",
         "GetCapacity",
         "ControllerGetCapabilities",
         "ControllerGetVolume",

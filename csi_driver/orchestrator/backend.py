@@ -14,17 +14,19 @@ from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.orchestrator import results
 from csi_driver.orchestrator.lanes import Busy, DeadlinePassed, Lane, Operation, Reads, Uncertain
 from csi_driver.orchestrator.runner import HostUnreachable, RunDied
-from csi_driver.storage.ids import initiator_name
+from csi_driver.storage.ids import SnapshotId, initiator_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from csi_driver.config import Config, StorageHost
     from csi_driver.orchestrator.lanes import Batch
     from csi_driver.orchestrator.runner import PlaybookRunner
-    from csi_driver.storage.ids import HostedId, SnapshotId, VolumeId
+    from csi_driver.storage.ids import GroupId, HostedId, VolumeId
     from csi_driver.storage.model import (
         Capacity,
+        GroupSnapshot,
+        Modification,
         Page,
         Publication,
         PublicationRequest,
@@ -135,6 +137,18 @@ class AnsibleBackend:
         item = self._change(volume.host, _on(volume, resource), deadline)
         return results.volume(volume.host, item.get("volume") or {})
 
+    def modify_volume(self, volume: VolumeId, wanted: Modification, *, deadline: float) -> Volume:
+        """See `StorageBackend`."""
+        resource = {
+            "kind": "volume",
+            "state": "present",
+            "uuid": volume.uuid,
+            "properties": dict(wanted.properties),
+            **({} if wanted.thin is None else {"thin": wanted.thin}),
+        }
+        item = self._change(volume.host, _on(volume, resource), deadline)
+        return results.volume(volume.host, item.get("volume") or {})
+
     def publish(self, volume: VolumeId, request: PublicationRequest, *, deadline: float) -> Publication:
         """See `StorageBackend`."""
         resource = {
@@ -193,6 +207,29 @@ class AnsibleBackend:
             limit=limit,
         )
         return results.snapshots(host, self._read(host, query, deadline))
+
+    def create_group_snapshot(self, sources: Sequence[VolumeId], name: str, *, deadline: float) -> GroupSnapshot:
+        """See `StorageBackend`."""
+        (host,) = {source.host for source in sources}
+        volumes = [source.uuid for source in sources]
+        resource = {"kind": "group_snapshot", "state": "present", "name": name, "volumes": volumes}
+        reads = frozenset(_met(source) for source in sources)
+        operation = Operation(resource, writes=frozenset({("group snapshot name", name)}), reads=reads)
+        return results.group_snapshot(host, self._change(host, operation, deadline).get("group_snapshot") or {})
+
+    def delete_group_snapshot(self, group: GroupId, snapshots: Sequence[str], *, deadline: float) -> None:
+        """See `StorageBackend`."""
+        resource = {"kind": "group_snapshot", "state": "absent", "uuid": group.uuid, "snapshots": list(snapshots)}
+        members = {(SnapshotId.what, uuid) for uuid in snapshots}
+        self._change(group.host, Operation(resource, writes=frozenset({_met(group), *members})), deadline)
+
+    def get_group_snapshot(self, group: GroupId, *, deadline: float) -> GroupSnapshot:
+        """See `StorageBackend`."""
+        result = self._read(group.host, Query(kind="group_snapshots", uuid=group.uuid), deadline)
+        found = results.group_snapshots(group.host, result)
+        if not found:
+            raise DriverError(ErrorCode.NOT_FOUND, f"there is no group snapshot {group}", option="group_snapshot_id")
+        return found[0]
 
     def capacity(self, host: str, *, deadline: float) -> Capacity:
         """See `StorageBackend`."""

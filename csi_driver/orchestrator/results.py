@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jmespath
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.ids import HostedId, SnapshotId, VolumeId
-from csi_driver.storage.model import AccessMode, Capacity, Page, Protocol, Publication, Snapshot, Volume
+from csi_driver.storage.ids import GroupId, HostedId, SnapshotId, VolumeId
+from csi_driver.storage.model import (
+    AccessMode,
+    Capacity,
+    GroupSnapshot,
+    Page,
+    Protocol,
+    Publication,
+    Snapshot,
+    Volume,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,9 +98,23 @@ def snapshot(host: str, noun: Mapping[str, Any]) -> Snapshot:
             size_bytes=_number(noun["size_bytes"]),
             created=_number(noun["created"]),
             ready=_typed(bool, noun["ready"]),
+            group=None if noun["group_snapshot"] is None else _id(GroupId, host, noun["group_snapshot"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _odd("a snapshot is not described as documented") from error
+
+
+def group_snapshot(host: str, noun: Mapping[str, Any]) -> GroupSnapshot:
+    """Return the snapshots that were taken together, which a module calls so."""
+    try:
+        return GroupSnapshot(
+            id=_id(GroupId, host, noun["uuid"]),
+            snapshots=tuple(snapshot(host, member) for member in _typed(list, noun["snapshots"])),
+            created=_number(noun["created"]),
+            ready=_typed(bool, noun["ready"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _odd("a group snapshot is not described as documented") from error
 
 
 def publication(noun: Mapping[str, Any]) -> Publication:
@@ -119,6 +142,11 @@ def snapshots(host: str, result: Mapping[str, Any]) -> Page[Snapshot]:
     """Return the snapshots of an `info` result."""
     nouns = _listed(result, "snapshots")
     return Page(items=tuple(snapshot(host, noun) for noun in nouns), next_after=_next(SnapshotId, host, result))
+
+
+def group_snapshots(host: str, result: Mapping[str, Any]) -> tuple[GroupSnapshot, ...]:
+    """Return the group snapshots of an `info` result."""
+    return tuple(group_snapshot(host, noun) for noun in _listed(result, "group_snapshots"))
 
 
 def _listed(result: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:

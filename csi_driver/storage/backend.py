@@ -11,9 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from csi_driver.storage.ids import SnapshotId, VolumeId
+    from collections.abc import Sequence
+
+    from csi_driver.storage.ids import GroupId, SnapshotId, VolumeId
     from csi_driver.storage.model import (
         Capacity,
+        GroupSnapshot,
+        Modification,
         Page,
         Publication,
         PublicationRequest,
@@ -51,6 +55,14 @@ class StorageBackend(Protocol):
         """
         ...
 
+    def modify_volume(self, volume: VolumeId, wanted: Modification, *, deadline: float) -> Volume:
+        """
+        Change what is asked for, all of it or nothing, published or not.
+
+        `OUT_OF_RANGE` if there is no room to set aside for it.
+        """
+        ...
+
     def publish(self, volume: VolumeId, request: PublicationRequest, *, deadline: float) -> Publication:
         """Export the volume to the node; the same request again gives the same publication."""
         ...
@@ -83,6 +95,26 @@ class StorageBackend(Protocol):
         self, host: str, wanted: SnapshotFilter, *, after: str | None, limit: int, deadline: float
     ) -> Page[Snapshot]:
         """Return up to `limit` (0: all) of the host's snapshots meant whose uuid sorts after `after`."""
+        ...
+
+    def create_group_snapshot(self, sources: Sequence[VolumeId], name: str, *, deadline: float) -> GroupSnapshot:
+        """
+        Take snapshots of volumes of one host at one moment, or return those of that name and these volumes.
+
+        All of them or none. `SOURCE_NOT_FOUND` if one of the volumes does not exist.
+        """
+        ...
+
+    def delete_group_snapshot(self, group: GroupId, snapshots: Sequence[str], *, deadline: float) -> None:
+        """
+        Destroy the snapshots; succeed if there are none. Volumes made from them live on.
+
+        `snapshots` are what the caller believes to be their uuids; if there are any, and they are not, `INVALID`.
+        """
+        ...
+
+    def get_group_snapshot(self, group: GroupId, *, deadline: float) -> GroupSnapshot:
+        """Return the snapshots that were taken together, or raise `NOT_FOUND`."""
         ...
 
     def capacity(self, host: str, *, deadline: float) -> Capacity:

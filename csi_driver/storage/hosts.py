@@ -26,7 +26,7 @@ def configured(config: Config, thing: Id) -> Id:
         f"{thing.what} {thing} lies on the storage host {thing.host}, which is not configured; "
         f"add it under storage_hosts (configured are {', '.join(sorted(config.hosts)) or 'none'})"
     )
-    raise DriverError(ErrorCode.HOST_RETIRED, message, option=f"{thing.what}_id")
+    raise DriverError(ErrorCode.HOST_RETIRED, message, option=thing.field())
 
 
 def named(config: Config, kind: type[Id], text: str) -> Id | None:

@@ -46,8 +46,13 @@ class HostedId:
                 f"there is no {cls.what} {_shown(text)}: "
                 f"a {cls.what} id has the form <storage host>:<32 hexadecimal digits>"
             )
-            raise DriverError(ErrorCode.NOT_FOUND, message, option=f"{cls.what}_id")
+            raise DriverError(ErrorCode.NOT_FOUND, message, option=cls.field())
         return cls(host, uuid)
+
+    @classmethod
+    def field(cls) -> str:
+        """Return what requests call an id of this kind."""
+        return f"{cls.what.replace(' ', '_')}_id"
 
     def __str__(self) -> str:
         return f"{self.host}:{self.uuid}"
@@ -70,6 +75,13 @@ class SnapshotId(HostedId):
     """A snapshot of a volume; it lies on the volume's host."""
 
     what: ClassVar[str] = "snapshot"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GroupId(HostedId):
+    """Snapshots that were taken together; they lie on the host of their volumes."""
+
+    what: ClassVar[str] = "group snapshot"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from csi_driver.storage.ids import HostedId, NodeId, SnapshotId, VolumeId
+    from csi_driver.storage.ids import GroupId, HostedId, NodeId, SnapshotId, VolumeId
 
 Item = TypeVar("Item")
 
@@ -95,10 +95,15 @@ class FromVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVolume:
-    """A volume that a caller asks for, in the caller's words; `limit_bytes` 0 means no upper limit."""
+    """
+    A volume that a caller asks for, in the caller's words; `limit_bytes` 0 means no upper limit.
+
+    Where `mutable_parameters` and `parameters` differ, the former count.
+    """
 
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+    mutable_parameters: Mapping[str, str] = field(default_factory=dict)
     required_bytes: int = 0
     limit_bytes: int = 0
     capabilities: tuple[VolumeCapability, ...] = ()
@@ -114,6 +119,14 @@ class VolumeRequest:
     required_bytes: int
     limit_bytes: int = 0
     source: SnapshotId | VolumeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modification:
+    """What a volume is to be like from now on: these ZFS properties, and `thin` or not (None: as it is)."""
+
+    properties: Mapping[str, str] = field(default_factory=dict)
+    thin: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +164,26 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A snapshot as the storage host has it; `size_bytes` is the least size of a volume made from it."""
+    """
+    A snapshot as the storage host has it; `size_bytes` is the least size of a volume made from it.
+
+    `group` if it was taken together with others: it is deleted with them only.
+    """
 
     id: SnapshotId
     source: VolumeId
     size_bytes: int
+    created: int
+    ready: bool
+    group: GroupId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSnapshot:
+    """Snapshots of several volumes, all of one moment; not `ready` when some of them are gone."""
+
+    id: GroupId
+    snapshots: tuple[Snapshot, ...]
     created: int
     ready: bool
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.model import Protocol, VolumeSpec
+from csi_driver.storage.model import Modification, Protocol, VolumeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -47,23 +47,16 @@ def _check_volblocksize(value: str) -> str:
     return value
 
 
-class Parameters(BaseModel):
+class MutableParameters(BaseModel):
     """
-    The parameters of a StorageClass, each a string as Kubernetes has them.
+    The parameters that can be changed later, as a VolumeAttributesClass has them.
 
-    What is not given follows the pool's own setting for ZFS properties, and the defaults here for
-    the rest. Property values are those of zfsprops(7).
+    Property values are those of zfsprops(7). What is not given stays as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    protocol: Literal["iscsi"] = "iscsi"
-    host: str | None = None
-    pool: str | None = None
-    fs_type: Literal["ext4", "xfs"] = Field(default="ext4", alias="fsType")
-    block_size: Literal["512", "4096"] = Field(default="512", alias="blockSize")
-    volblocksize: Annotated[str, AfterValidator(_check_volblocksize)] = "16384"
-    thin: Flag = "true"
+    thin: Flag | None = None
     checksum: Literal["on", "off", "fletcher2", "fletcher4", "sha256", "sha512", "skein", "edonr", "blake3"] | None = (
         None
     )
@@ -77,6 +70,37 @@ class Parameters(BaseModel):
     sync: Literal["standard", "always", "disabled"] | None = None
 
     @property
+    def properties(self) -> dict[str, str]:
+        """The ZFS properties that are given."""
+        return {name: value for name in ZFS_PROPERTIES if (value := getattr(self, name)) is not None}
+
+    @property
+    def modification(self) -> Modification:
+        """What a volume is to be like from now on."""
+        return Modification(properties=self.properties, thin=None if self.thin is None else self.thin == "true")
+
+
+MUTABLE = tuple(sorted(MutableParameters.model_fields))
+ZFS_PROPERTIES = tuple(name for name in MUTABLE if name != "thin")
+
+
+class Parameters(MutableParameters):
+    """
+    The parameters of a StorageClass, each a string as Kubernetes has them.
+
+    What is not given follows the pool's own setting for ZFS properties, and the defaults here for
+    the rest.
+    """
+
+    protocol: Literal["iscsi"] = "iscsi"
+    host: str | None = None
+    pool: str | None = None
+    fs_type: Literal["ext4", "xfs"] = Field(default="ext4", alias="fsType")
+    block_size: Literal["512", "4096"] = Field(default="512", alias="blockSize")
+    volblocksize: Annotated[str, AfterValidator(_check_volblocksize)] = "16384"
+    thin: Flag = "true"
+
+    @property
     def spec(self) -> VolumeSpec:
         """What the volume is to be like."""
         return VolumeSpec(
@@ -84,50 +108,58 @@ class Parameters(BaseModel):
             thin=self.thin == "true",
             volblocksize=int(self.volblocksize),
             blocksize=int(self.block_size),
-            properties={name: value for name in ZFS_PROPERTIES if (value := getattr(self, name)) is not None},
+            properties=self.properties,
             attributes={"protocol": self.protocol, "fsType": self.fs_type},
         )
 
 
-ZFS_PROPERTIES = (
-    "checksum",
-    "compression",
-    "copies",
-    "dedup",
-    "logbias",
-    "primarycache",
-    "redundant_metadata",
-    "secondarycache",
-    "sync",
-)
-
-
-def parse(given: Mapping[str, str], defaults: Mapping[str, str]) -> Parameters:
+def parse(
+    given: Mapping[str, str], defaults: Mapping[str, str], mutable: Mapping[str, str] | None = None
+) -> Parameters:
     """
     Read StorageClass parameters; what the class does not say, the configured defaults do.
 
-    Raises `INVALID` that names each key at fault and what is allowed there.
+    `mutable` are the parameters of a VolumeAttributesClass, which count where both have one. Raises
+    `INVALID` that names each key at fault and what is allowed there.
     """
-    own = {key: value for key, value in given.items() if not key.startswith(SIDECAR_PREFIX)}
+    changeable = parse_mutable(mutable or {}).model_dump(exclude_none=True)
     try:
-        return Parameters.model_validate({**defaults, **own})
+        return Parameters.model_validate({**defaults, **_own(given), **changeable})
     except ValidationError as error:
-        problems = [_told(problem) for problem in error.errors()]
-        key = str(error.errors()[0]["loc"][0])
-        raise DriverError(ErrorCode.INVALID, "; ".join(problems), option=f"parameters.{key}") from error
+        raise _refused(error, "StorageClass parameter", "parameters", _names()) from error
 
 
-def _told(problem: ErrorDetails) -> str:
+def parse_mutable(given: Mapping[str, str]) -> MutableParameters:
+    """Read the parameters of a VolumeAttributesClass, all of them; raise `INVALID` as `parse` does."""
+    try:
+        return MutableParameters.model_validate(_own(given))
+    except ValidationError as error:
+        raise _refused(error, "mutable parameter", "mutable_parameters", MUTABLE) from error
+
+
+def _own(given: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in given.items() if not key.startswith(SIDECAR_PREFIX)}
+
+
+def _refused(error: ValidationError, what: str, field: str, known: Iterable[str]) -> DriverError:
+    problems = [_told(problem, what, known) for problem in error.errors()]
+    key = str(error.errors()[0]["loc"][0])
+    return DriverError(ErrorCode.INVALID, "; ".join(problems), option=f"{field}.{key}")
+
+
+def _told(problem: ErrorDetails, what: str, known: Iterable[str]) -> str:
     key = _quoted(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
-        return f"unknown StorageClass parameter {key}; there are {', '.join(sorted(_names()))}"
+        if problem["loc"][0] in _names():
+            return f"{key} cannot be changed later: it belongs into a StorageClass; {what}s are {', '.join(known)}"
+        return f"unknown {what} {key}; there are {', '.join(known)}"
     context = problem.get("ctx", {})
     reason = context.get("error") or f"allowed are {context.get('expected', 'strings')}"
-    return f"StorageClass parameter {key} is {_quoted(problem['input'])}; {reason}"
+    return f"{what} {key} is {_quoted(problem['input'])}; {reason}"
 
 
 def _names() -> list[str]:
-    return [field.alias or name for name, field in Parameters.model_fields.items()]
+    return sorted(field.alias or name for name, field in Parameters.model_fields.items())
 
 
 def _quoted(value: object) -> str:

@@ -40,7 +40,7 @@ class VolumeService:
         A volume with a source lies beside it. Of several hosts that are eligible for one without,
         that ranked first gets it, now and at every retry.
         """
-        given = storage_class.parse(wanted.parameters, self._config.defaults)
+        given = storage_class.parse(wanted.parameters, self._config.defaults, wanted.mutable_parameters)
         source = self._source(wanted.source)
         host = self._beside(source, given) if source else self._best(wanted.name, given)
         # A copy has its source's block size, which only the host knows.
@@ -74,6 +74,12 @@ class VolumeService:
             "too, but the StorageClass asks for another host or pool; use a class that allows this one"
         )
         raise DriverError(ErrorCode.INVALID, message, option="parameters.host")
+
+    def modify(self, volume_id: str, mutable_parameters: Mapping[str, str], *, deadline: float) -> Volume:
+        """Change what the parameters name, all of it or nothing; the rest stays as it is."""
+        volume = hosts.configured(self._config, VolumeId.parse(volume_id))
+        wanted = storage_class.parse_mutable(mutable_parameters).modification
+        return self._backend.modify_volume(volume, wanted, deadline=deadline)
 
     def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
         """Grow the volume to at least `required_bytes`; one that is big enough already stays as it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.freebsd.storage.plugins.module_utils._apply.spec import PROPERTIES
+from ansible_collections.freebsd.storage.plugins.module_utils._zfs.model import PROPERTIES
 from csi_driver.storage.parameters import ZFS_PROPERTIES, Parameters
 
 

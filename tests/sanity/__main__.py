@@ -28,6 +28,7 @@ SIZE = 64 << 20  # csi-sanity's own 10 GiB would only make mkfs slow
 TIMEOUT = 1800
 ATTACH_LIMIT = 5
 PARAMETERS = {"thin": "true", "compression": "lz4", "fsType": "ext4"}
+MUTABLE_PARAMETERS = {"compression": "zstd", "sync": "always", "thin": "false"}
 
 
 def main() -> int:
@@ -91,6 +92,8 @@ def _node_settings() -> dict[str, object]:
 def _argv(binary: Path, stack: Stack, access: str, report: Path, focus: str | None) -> list[str]:
     parameters = stack.directory / "parameters.yml"
     parameters.write_text(yaml.safe_dump(PARAMETERS))
+    mutable_parameters = stack.directory / "mutable-parameters.yml"
+    mutable_parameters.write_text(yaml.safe_dump(MUTABLE_PARAMETERS))
     options = {
         "csi.endpoint": stack.node.endpoint,
         "csi.mountdir": stack.directory / "csi-mount",
@@ -99,6 +102,7 @@ def _argv(binary: Path, stack: Stack, access: str, report: Path, focus: str | No
         "csi.testvolumesize": SIZE,
         "csi.testvolumeexpandsize": 2 * SIZE,
         "csi.testvolumeparameters": parameters,
+        "csi.testvolumemutableparameters": mutable_parameters,
         "csi.testnodevolumeattachlimit": "true",
         "csi.testinvalidlistvolumesstartingtoken": "invalid-token",
         "ginkgo.json-report": report,

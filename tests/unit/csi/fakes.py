@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from csi_driver.csi.services import Storage
 from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
 from csi_driver.proto import csi_pb2 as pb
 from csi_driver.proto import csi_pb2_grpc as rpc
-from csi_driver.storage.ids import NodeId, SnapshotId, VolumeId
+from csi_driver.storage.ids import GroupId, NodeId, SnapshotId, VolumeId
 from csi_driver.storage.model import (
     AccessMode,
     Capacity,
+    GroupSnapshot,
     Listing,
     NewVolume,
     Protocol,
@@ -35,6 +36,7 @@ from csi_driver.telemetry import Metrics, configure_logging
 UUID = "0123456789abcdef" * 2
 VOLUME_ID = f"nas1:{UUID}"
 SNAPSHOT_ID = f"nas1:{UUID[::-1]}"
+GROUP_ID = f"nas1:{UUID[16:][::-1] * 2}"
 NODE_ID = NodeId("node-1", ("192.0.2.1",))
 TOKEN = "fedcba9876543210" * 2
 TARGET = f"iqn.1994-09.org.freebsd.csi:demo.{TOKEN}"
@@ -69,14 +71,20 @@ def volume(*, nodes: tuple[str, ...] = (), source: SnapshotId | VolumeId | None 
     )
 
 
-def snapshot(*, ready: bool = True) -> Snapshot:
+def snapshot(*, ready: bool = True, group: GroupId | None = None) -> Snapshot:
     return Snapshot(
         id=SnapshotId("nas1", UUID[::-1]),
         source=VolumeId("nas1", UUID),
         size_bytes=1 << 30,
         created=1_700_000_000,
         ready=ready,
+        group=group,
     )
+
+
+def group_snapshot(*, ready: bool = True) -> GroupSnapshot:
+    group = GroupId.parse(GROUP_ID)
+    return GroupSnapshot(id=group, snapshots=(snapshot(group=group),), created=1_700_000_000, ready=ready)
 
 
 @dataclass
@@ -103,6 +111,9 @@ class CannedVolumes(Canned):
     def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
         return self.answer("expand", volume_id, required_bytes, limit_bytes, deadline=deadline)
 
+    def modify(self, volume_id: str, mutable_parameters: Mapping[str, str], *, deadline: float) -> Volume:
+        return self.answer("modify", volume_id, mutable_parameters, deadline=deadline)
+
     def delete(self, volume_id: str, *, deadline: float) -> None:
         self.answer("delete", volume_id, deadline=deadline)
 
@@ -128,6 +139,17 @@ class CannedVolumes(Canned):
 
     def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
         return self.answer("capacity", parameters, deadline=deadline)
+
+
+class CannedGroups(Canned):
+    def create(self, source_volume_ids: Sequence[str], name: str, *, deadline: float) -> GroupSnapshot:
+        return self.answer("create", source_volume_ids, name, deadline=deadline)
+
+    def delete(self, group_snapshot_id: str, snapshot_ids: Sequence[str], *, deadline: float) -> None:
+        self.answer("delete", group_snapshot_id, snapshot_ids, deadline=deadline)
+
+    def get(self, group_snapshot_id: str, snapshot_ids: Sequence[str], *, deadline: float) -> GroupSnapshot:
+        return self.answer("get", group_snapshot_id, snapshot_ids, deadline=deadline)
 
 
 class CannedSnapshots(Canned):
@@ -182,14 +204,16 @@ class Driver:
         self.metrics = Metrics()
         self.volumes = CannedVolumes()
         self.snapshots = CannedSnapshots()
+        self.groups = CannedGroups()
         self.on_node = CannedNode()
-        storage = Storage(volumes=self.volumes, snapshots=self.snapshots)
+        storage = Storage(volumes=self.volumes, snapshots=self.snapshots, groups=self.groups)
         options = {"storage": storage, "node": self.on_node, "metrics": self.metrics, **options}
         self.server = Server(f"unix://{self.socket}", **options)
         self.server.start()
         self.channel = grpc.insecure_channel(f"unix:{self.socket}")
         self.identity = rpc.IdentityStub(self.channel)
         self.controller = rpc.ControllerStub(self.channel)
+        self.group_controller = rpc.GroupControllerStub(self.channel)
         self.node = rpc.NodeStub(self.channel)
 
     def close(self) -> None:

@@ -30,6 +30,8 @@ UNPUBLISH = pb.ControllerUnpublishVolumeRequest
 STATS = pb.NodeGetVolumeStatsRequest
 EXPAND = pb.ControllerExpandVolumeRequest
 SNAPSHOT = pb.CreateSnapshotRequest
+MODIFY = pb.ControllerModifyVolumeRequest
+GROUP = pb.CreateVolumeGroupSnapshotRequest
 GROW = pb.NodeExpandVolumeRequest
 
 LEGAL_NAMES = [
@@ -169,10 +171,10 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
         "volume_content_source.volume.volume_id: 129 bytes",
     ),
     (
-        "mutable parameters",
+        "mutable parameters over 4 KiB",
         "CreateVolume",
-        create_request(mutable_parameters={"a": "b"}),
-        "mutable_parameters: this driver does not offer",
+        create_request(mutable_parameters={"a" * 97: "b" * 4000}),
+        "mutable_parameters: 4097 bytes in all, the limit is 4096",
     ),
     ("no id", "DeleteVolume", pb.DeleteVolumeRequest(), "volume_id: required"),
     ("long id", "DeleteVolume", pb.DeleteVolumeRequest(volume_id="x" * 129), "volume_id: 129 bytes"),
@@ -218,6 +220,55 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
         EXPAND(volume_id="v", capacity_range={"required_bytes": 1}, volume_capability=mount(mode=5)),
         "volume_capability: a filesystem",
     ),
+    ("no volume", "ControllerModifyVolume", MODIFY(mutable_parameters={"sync": "always"}), "volume_id: required"),
+    ("long id", "ControllerModifyVolume", MODIFY(volume_id="x" * 129), "volume_id: 129 bytes"),
+    (
+        "mutable parameters over 4 KiB",
+        "ControllerModifyVolume",
+        MODIFY(volume_id="v", mutable_parameters={"a" * 97: "b" * 4000}),
+        "mutable_parameters: 4097 bytes in all, the limit is 4096",
+    ),
+    ("no name", "CreateVolumeGroupSnapshot", GROUP(source_volume_ids=["v"]), "name: required, but not given; name"),
+    ("129 bytes", "CreateVolumeGroupSnapshot", GROUP(name="x" * 129, source_volume_ids=["v"]), "name: 129 bytes"),
+    ("bell", "CreateVolumeGroupSnapshot", GROUP(name="a\x07", source_volume_ids=["v"]), "control character U+0007"),
+    ("no volumes", "CreateVolumeGroupSnapshot", GROUP(name="n"), "source_volume_ids: required"),
+    (
+        "empty volume",
+        "CreateVolumeGroupSnapshot",
+        GROUP(name="n", source_volume_ids=["v", ""]),
+        "source_volume_ids[1]: required",
+    ),
+    (
+        "long volume",
+        "CreateVolumeGroupSnapshot",
+        GROUP(name="n", source_volume_ids=["x" * 129]),
+        "source_volume_ids[0]: 129 bytes",
+    ),
+    (
+        "one volume twice",
+        "CreateVolumeGroupSnapshot",
+        GROUP(name="n", source_volume_ids=["v", "w", "v"]),
+        "source_volume_ids[2]: 'v' is given twice",
+    ),
+    (
+        "unknown parameter",
+        "CreateVolumeGroupSnapshot",
+        GROUP(name="n", source_volume_ids=["v"], parameters={"csi.storage.k8s.io/a": "b", "quick": "yes"}),
+        "parameters: a VolumeGroupSnapshotClass has none here; leave out 'quick'",
+    ),
+    *(
+        (what, method, request(**given), says)
+        for method, request in (
+            ("DeleteVolumeGroupSnapshot", pb.DeleteVolumeGroupSnapshotRequest),
+            ("GetVolumeGroupSnapshot", pb.GetVolumeGroupSnapshotRequest),
+        )
+        for what, given, says in (
+            ("no id", {"snapshot_ids": ["s"]}, "group_snapshot_id: required"),
+            ("long id", {"group_snapshot_id": "x" * 129}, "group_snapshot_id: 129 bytes"),
+            ("empty snapshot", {"group_snapshot_id": "g", "snapshot_ids": [""]}, "snapshot_ids[0]: required"),
+            ("one snapshot twice", {"group_snapshot_id": "g", "snapshot_ids": ["s", "s"]}, "snapshot_ids[1]: 's' is"),
+        )
+    ),
     ("no volume", "CreateSnapshot", SNAPSHOT(name="n"), "source_volume_id: required"),
     ("no name", "CreateSnapshot", SNAPSHOT(source_volume_id="v"), "name: required, but not given; name the snap"),
     ("129 bytes", "CreateSnapshot", SNAPSHOT(source_volume_id="v", name="x" * 129), "name: 129 bytes"),
@@ -245,11 +296,13 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
 )
 def test_the_controller_refuses_what_is_malformed(driver: Driver, method: str, request_: Any, says: str) -> None:
     """INVALID_ARGUMENT, the field and the remedy; the domain is not even asked."""
-    status, message = refused(getattr(driver.controller, method), request_)
+    service = driver.controller if hasattr(driver.controller, method) else driver.group_controller
+    status, message = refused(getattr(service, method), request_)
     assert status.name == "INVALID_ARGUMENT", message
     assert says in message
     assert "; " in message, "no remedy"
     assert not driver.volumes.calls
+    assert not driver.groups.calls
     assert not driver.snapshots.calls
 
 

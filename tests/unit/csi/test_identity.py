@@ -11,7 +11,7 @@ from csi_driver.csi import capabilities
 from csi_driver.proto import csi_pb2 as pb
 from tests.unit.csi.fakes import TIMEOUT, Driver, refused
 
-KNOWN_TO_CSI_SANITY_5_5 = {"plugin": range(1, 5), "controller": range(1, 16), "node": range(1, 7)}
+KNOWN_TO_CSI_SANITY_5_5 = {"plugin": range(1, 5), "controller": range(1, 16), "node": range(1, 7), "group": range(1, 2)}
 
 
 def names(kind: type, found: list[int]) -> set[str]:
@@ -50,7 +50,16 @@ def test_the_controller_announces_what_it_does(driver: Driver) -> None:
         "GET_SNAPSHOT",
         "CLONE_VOLUME",
         "EXPAND_VOLUME",
+        "MODIFY_VOLUME",
     }
+
+
+def test_the_group_controller_announces_what_it_does(driver: Driver) -> None:
+    """Exactly this."""
+    request = pb.GroupControllerGetCapabilitiesRequest()
+    response = driver.group_controller.GroupControllerGetCapabilities(request, timeout=TIMEOUT)
+    found = [one.rpc.type for one in response.capabilities]
+    assert names(pb.GroupControllerServiceCapability.RPC, found) == {"CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT"}
 
 
 def test_the_node_announces_what_it_does(driver: Driver) -> None:
@@ -83,7 +92,10 @@ def split(request: pytest.FixtureRequest) -> Iterator[Driver]:
 
 def test_every_process_says_the_same_of_the_plugin(split: Driver) -> None:
     """Test suites ask the node whether there is a controller."""
-    assert names(pb.PluginCapability.Service, plugin_capabilities(split)) == {"CONTROLLER_SERVICE"}
+    assert names(pb.PluginCapability.Service, plugin_capabilities(split)) == {
+        "CONTROLLER_SERVICE",
+        "GROUP_CONTROLLER_SERVICE",
+    }
 
 
 def test_nothing_newer_than_csi_sanity_knows_is_announced_unasked() -> None:
@@ -91,7 +103,8 @@ def test_nothing_newer_than_csi_sanity_knows_is_announced_unasked() -> None:
     plugin = [one.service.type for one in capabilities.plugin(newest=False).capabilities if one.HasField("service")]
     controller = [one.rpc.type for one in capabilities.controller(newest=False).capabilities]
     node = [one.rpc.type for one in capabilities.node(newest=False).capabilities]
-    for kind, found in [("plugin", plugin), ("controller", controller), ("node", node)]:
+    group = [one.rpc.type for one in capabilities.group_controller().capabilities]
+    for kind, found in [("plugin", plugin), ("controller", controller), ("node", node), ("group", group)]:
         assert set(found) <= set(KNOWN_TO_CSI_SANITY_5_5[kind])
 
 

@@ -147,10 +147,10 @@ def test_calls_are_measured_by_method_and_code(driver: Driver) -> None:
     """Failed ones too."""
     driver.volumes.answers["delete"] = DriverError(ErrorCode.BUSY, "later")
     refused(driver.controller.DeleteVolume, pb.DeleteVolumeRequest(volume_id=VOLUME_ID))
-    refused(driver.controller.ControllerModifyVolume, pb.ControllerModifyVolumeRequest())
+    refused(driver.controller.ControllerGetVolumeHealth, pb.ControllerGetVolumeHealthRequest())
     driver.identity.Probe(pb.ProbeRequest(), timeout=TIMEOUT)
     text = driver.metrics.render().decode()
-    for method, code in [("DeleteVolume", "ABORTED"), ("ControllerModifyVolume", "UNIMPLEMENTED"), ("Probe", "OK")]:
+    for method, code in [("DeleteVolume", "ABORTED"), ("ControllerGetVolumeHealth", "UNIMPLEMENTED"), ("Probe", "OK")]:
         assert f'csi_operation_seconds_count{{code="{code}",method="{method}"}} 1.0' in text
     assert VOLUME_ID not in text
 

@@ -45,6 +45,7 @@ OWN_METHODS = {
         "ControllerGetCapabilities",
         "ControllerGetVolume",
         "ControllerExpandVolume",
+        "ControllerModifyVolume",
         "CreateSnapshot",
         "DeleteSnapshot",
         "ListSnapshots",
@@ -60,7 +61,12 @@ OWN_METHODS = {
         "NodeGetCapabilities",
         "NodeGetInfo",
     },
-    "GroupController": set(),
+    "GroupController": {
+        "CreateVolumeGroupSnapshot",
+        "DeleteVolumeGroupSnapshot",
+        "GetVolumeGroupSnapshot",
+        "GroupControllerGetCapabilities",
+    },
     "SnapshotMetadata": set(),
 }
 
@@ -118,7 +124,8 @@ def test_only_real_methods_count_as_questions() -> None:
     assert {method.name for service in SERVICES.values() for method in service.methods} >= READ_ONLY
     changes = ("Create", "Delete", "NodeStage", "NodePublish", "NodeExpand", "ControllerExpand")
     assert not {name for name in READ_ONLY if name.startswith(changes)}
-    assert {"ListSnapshots", "GetSnapshot"} <= READ_ONLY
+    assert not {name for name in READ_ONLY if name.startswith("ControllerModify")}
+    assert {"ListSnapshots", "GetSnapshot", "GetVolumeGroupSnapshot"} <= READ_ONLY
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ SNAPSHOT_NOUN = {
     "size_bytes": 1024,
     "created": 1_700_000_000,
     "ready": True,
+    "group_snapshot": None,
 }
 TAKEN = Snapshot(id=SNAPSHOT, source=VOLUME, size_bytes=1024, created=1_700_000_000, ready=True)
 

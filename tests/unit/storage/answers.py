@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.ids import HostedId, NodeId, SnapshotId, VolumeId
+from csi_driver.storage.groups import GroupSnapshotService
+from csi_driver.storage.ids import GroupId, HostedId, NodeId, SnapshotId, VolumeId
 from csi_driver.storage.model import (
     Capacity,
+    GroupSnapshot,
+    Modification,
     Page,
     Protocol,
     Publication,
@@ -15,6 +19,7 @@ from csi_driver.storage.model import (
     SnapshotFilter,
     Volume,
     VolumeRequest,
+    VolumeSpec,
 )
 from csi_driver.storage.snapshots import SnapshotService
 from csi_driver.storage.volumes import VolumeService
@@ -41,10 +46,12 @@ class Answers:
         self.down = down
         self.calls: list[tuple[Any, ...]] = []
         self.sources: list[HostedId | None] = []
+        self.specs: list[VolumeSpec] = []
 
     def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
         self.calls.append(("create", host, request.name))
         self.sources.append(request.source)
+        self.specs.append(request.spec)
         return volume(host, UUIDS[0])
 
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
@@ -52,6 +59,10 @@ class Answers:
 
     def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
         self.calls.append(("expand", str(volume), required_bytes, limit_bytes))
+        return _volume(volume)
+
+    def modify_volume(self, volume: VolumeId, wanted: Modification, *, deadline: float) -> Volume:
+        self.calls.append(("modify", str(volume), dict(wanted.properties), wanted.thin))
         return _volume(volume)
 
     def publish(self, volume: VolumeId, request: Any, *, deadline: float) -> Publication:
@@ -86,6 +97,18 @@ class Answers:
         meant = [one for one in every if wanted.snapshot in (None, one.id) and wanted.source in (None, one.source)]
         return paged(meant, after, limit)
 
+    def create_group_snapshot(self, sources: Sequence[VolumeId], name: str, *, deadline: float) -> GroupSnapshot:
+        self.calls.append(("group", [str(source) for source in sources], name))
+        return group_snapshot(sources[0].host)
+
+    def delete_group_snapshot(self, group: GroupId, snapshots: Sequence[str], *, deadline: float) -> None:
+        self.calls.append(("delete", str(group), list(snapshots)))
+
+    def get_group_snapshot(self, group: GroupId, *, deadline: float) -> GroupSnapshot:
+        self._answer(group.host)
+        self.calls.append(("get", str(group)))
+        return group_snapshot(group.host)
+
     def capacity(self, host: str, *, deadline: float) -> Capacity:
         self._answer(host)
         return Capacity(available_bytes=100, maximum_volume_bytes=60)
@@ -116,6 +139,12 @@ def snapshot(host: str, uuid: str, source: str) -> Snapshot:
     return Snapshot(id=SnapshotId(host, uuid), source=VolumeId(host, source), size_bytes=1 << 30, created=1, ready=True)
 
 
+def group_snapshot(host: str) -> GroupSnapshot:
+    """Two snapshots taken together as a backend returns them."""
+    members = tuple(snapshot(host, UUIDS[number], UUIDS[number + 6]) for number in (1, 2))
+    return GroupSnapshot(id=GroupId(host, UUIDS[0]), snapshots=members, created=1, ready=True)
+
+
 def service(answers: Answers, **parents: str) -> VolumeService:
     """The service before two hosts with canned answers."""
     return VolumeService(config(**(parents or {"a": "tank/csi", "b": "dozer/csi"})), answers)
@@ -124,3 +153,8 @@ def service(answers: Answers, **parents: str) -> VolumeService:
 def snapshot_service(answers: Answers) -> SnapshotService:
     """The snapshots of the same two hosts."""
     return SnapshotService(config(a="tank/csi", b="dozer/csi"), answers)
+
+
+def group_service(answers: Answers) -> GroupSnapshotService:
+    """The group snapshots of the same two hosts."""
+    return GroupSnapshotService(config(a="tank/csi", b="dozer/csi"), answers)
