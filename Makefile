@@ -5,9 +5,11 @@ PY = .venv/bin/python
 # make demo RELEASE=14.3 SSH=openssh: which FreeBSD is simulated, and by which SSH server it is reached.
 RELEASE = 14.3
 SSH = auto
+# make properties HISTORIES=100: how many histories, each time others.
+HISTORIES = 40
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain warm soak-warm playbooks deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain warm soak-warm properties playbooks deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
@@ -18,6 +20,7 @@ help:
 	@echo 'make sanity-plain  the same with stock ansible-runner, slower'
 	@echo 'make warm          kill the warm processes, compare the rungs, look for leaks'
 	@echo 'make soak-warm     the same with 2,000 runs'
+	@echo 'make properties    random histories of volumes against a model; HISTORIES=100 says how many'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make deploy-check  the Kubernetes manifests, offline'
 	@echo 'make packaging     the driver from the installed wheel, outside the tree'
@@ -51,6 +54,9 @@ warm: environment
 
 soak-warm: environment
 	@WARM_RUNS=2000 $(PY) -m tests.ci warm
+
+properties: environment
+	@HISTORIES=$(HISTORIES) $(PY) -m tests.ci properties
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks

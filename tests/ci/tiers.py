@@ -48,6 +48,7 @@ TIERS = {
         _module("collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated"),
         _pytest("playbooks"),
         _pytest("e2e"),
+        _pytest("properties"),
         _pytest("warm"),
         _module("sanity-quick", "tests.sanity", "--quick"),
         _module("sanity", "tests.sanity"),
@@ -68,5 +69,6 @@ TEST = (
     "collection",
     "playbooks",
     "e2e",
+    "properties",
     "sanity-quick",
 )
