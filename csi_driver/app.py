@@ -25,6 +25,7 @@ from csi_driver.orchestrator.runner import start_runner
 from csi_driver.orchestrator.worker_settings import RUNGS
 from csi_driver.storage import parameters
 from csi_driver.storage.groups import GroupSnapshotService
+from csi_driver.storage.health import HealthService
 from csi_driver.storage.snapshots import SnapshotService
 from csi_driver.storage.volumes import VolumeService
 from csi_driver.telemetry import Metrics, configure_logging
@@ -86,6 +87,7 @@ def _storage(config: Config, metrics: Metrics) -> Iterator[Storage]:
                 volumes=VolumeService(config, backend),
                 snapshots=SnapshotService(config, backend),
                 groups=GroupSnapshotService(config, backend),
+                health=HealthService(config, backend),
             )
         finally:
             runner.close()
@@ -107,6 +109,8 @@ def _node(config: Config, environment: Environment) -> NodeService:
             name=config.node.name or environment.node_name,
             addresses=config.node.addresses or source_addresses(portals),
             max_volumes=config.node.max_volumes,
+            portals={name: host.portals for name, host in config.hosts.items()},
+            nearly_full_percent=config.health.nearly_full_percent,
             sysfs=environment.sysfs,
             dev=environment.dev,
         )

@@ -193,6 +193,12 @@ class Ansible(_Section):
     rung: Literal["auto", "standby", "forked", "plain"] = "auto"
 
 
+class Health(_Section):
+    """What counts as unwell: how full a pool, a parent dataset or a filesystem may be before it is told, in percent."""
+
+    nearly_full_percent: Annotated[int, Field(ge=1, le=100)] = 90
+
+
 class Config(_Section):
     """Everything the driver is told."""
 
@@ -208,6 +214,7 @@ class Config(_Section):
     storage_hosts: StorageHosts = StorageHosts()
     node: Node = Node()
     ansible: Ansible = Ansible()
+    health: Health = Health()
     alpha_capabilities: bool = False
 
     @property

@@ -2,7 +2,7 @@
 What the driver announces, in one place.
 
 A plugin says the same of itself in every process: sidecars and test suites ask whichever they
-reach. `newest` adds what is so new that csi-sanity 5.5 takes the mere number for an error.
+reach. `newest` adds what is so new that tools older than CSI 1.13 take the mere number for an error.
 """
 
 from __future__ import annotations
@@ -29,11 +29,20 @@ _CONTROLLER = (
     "SINGLE_NODE_MULTI_WRITER",
     "MODIFY_VOLUME",
     "GET_SNAPSHOT",
+    "GET_VOLUME_HEALTH",
+    "LIST_VOLUME_HEALTH",
 )
 
 _GROUP_CONTROLLER = ("CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT",)
 
-_NODE = ("STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "EXPAND_VOLUME", "SINGLE_NODE_MULTI_WRITER")
+_NODE = (
+    "STAGE_UNSTAGE_VOLUME",
+    "GET_VOLUME_STATS",
+    "EXPAND_VOLUME",
+    "SINGLE_NODE_MULTI_WRITER",
+    "GET_VOLUME_HEALTH",
+    "GET_STORAGE_HEALTH",
+)
 
 # Added in CSI 1.13.
 _NEWEST = frozenset(

@@ -28,6 +28,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> None:
         self._volumes = storage.volumes
         self._snapshots = storage.snapshots
+        self._health = storage.health
         self._newest = newest_capabilities
         self._default_timeout = default_timeout
 
@@ -87,6 +88,21 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         """Return one volume and where it is published."""
         volume = self._volumes.get(requests.get_volume(request), deadline=self._deadline(context))
         return responses.volume_with_status(volume)
+
+    def ControllerGetVolumeHealth(
+        self, request: csi_pb2.ControllerGetVolumeHealthRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerGetVolumeHealthResponse:
+        """Return what ails one volume as its storage host sees it; nothing if it is well."""
+        health = self._health.get(requests.get_volume_health(request), deadline=self._deadline(context))
+        return csi_pb2.ControllerGetVolumeHealthResponse(volume_health=responses.volume_health(health))
+
+    def ControllerListVolumeHealth(
+        self, request: csi_pb2.ControllerListVolumeHealthRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.ControllerListVolumeHealthResponse:
+        """Return the volumes that are not well, page by page."""
+        starting_token, max_entries = requests.list_volume_health(request)
+        page = self._health.list(starting_token, max_entries, deadline=self._deadline(context))
+        return responses.volume_health_list(page)
 
     def ControllerExpandVolume(
         self, request: csi_pb2.ControllerExpandVolumeRequest, context: grpc.ServicerContext

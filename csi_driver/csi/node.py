@@ -56,6 +56,20 @@ class Node(csi_pb2_grpc.NodeServicer):
         """Return how big and how full a volume is."""
         return responses.stats(self._node.stats(*node_requests.stats(request)))
 
+    def NodeGetVolumeHealth(
+        self, request: csi_pb2.NodeGetVolumeHealthRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.NodeGetVolumeHealthResponse:
+        """Return what ails a volume on this node; nothing if it is well."""
+        volume_id, publish_path, staging_path = node_requests.volume_health(request)
+        conditions = self._node.volume_health(volume_id, publish_path, staging_path)
+        return csi_pb2.NodeGetVolumeHealthResponse(volume_health=responses.health(volume_id, conditions))
+
+    def NodeGetStorageHealth(
+        self, request: csi_pb2.NodeGetStorageHealthRequest, context: grpc.ServicerContext
+    ) -> csi_pb2.NodeGetStorageHealthResponse:
+        """Return what ails this node's way to its storage; nothing if all is well."""
+        return responses.storage_health(self._node.storage_health())
+
     def NodeExpandVolume(
         self, request: csi_pb2.NodeExpandVolumeRequest, context: grpc.ServicerContext
     ) -> csi_pb2.NodeExpandVolumeResponse:

@@ -73,6 +73,17 @@ def stats(request: csi_pb2.NodeGetVolumeStatsRequest) -> tuple[str, str]:
     return volume_id, fields.path("volume_path", request.volume_path)
 
 
+def volume_health(request: csi_pb2.NodeGetVolumeHealthRequest) -> tuple[str, str, str]:
+    """Read a NodeGetVolumeHealthRequest: volume id, publish path and staging path, each path empty if not given."""
+    volume_id = fields.volume_id(request.volume_id)
+    paths = {
+        "volume_publish_path": request.volume_publish_path,
+        "staging_target_path": request.staging_target_path,
+    }
+    publish_path, staging_path = (fields.path(name, path) if path else "" for name, path in paths.items())
+    return volume_id, publish_path, staging_path
+
+
 def expand(request: csi_pb2.NodeExpandVolumeRequest) -> tuple[str, str, str]:
     """
     Read a NodeExpandVolumeRequest: volume id, path, and staging path (empty: not given).

@@ -149,6 +149,16 @@ def get_volume(request: csi_pb2.ControllerGetVolumeRequest) -> str:
     return fields.volume_id(request.volume_id)
 
 
+def get_volume_health(request: csi_pb2.ControllerGetVolumeHealthRequest) -> str:
+    """Read a ControllerGetVolumeHealthRequest: the volume's id."""
+    return fields.volume_id(request.volume_id)
+
+
+def list_volume_health(request: csi_pb2.ControllerListVolumeHealthRequest) -> tuple[str, int]:
+    """Read a ControllerListVolumeHealthRequest: the token to start at, and how many volumes to return."""
+    return request.starting_token, _entries(request.max_entries)
+
+
 def expand_volume(request: csi_pb2.ControllerExpandVolumeRequest) -> ExpandVolume:
     """Read a ControllerExpandVolumeRequest."""
     volume_id = fields.volume_id(request.volume_id)

@@ -8,13 +8,14 @@ from google.protobuf import timestamp_pb2, wrappers_pb2
 
 from csi_driver.proto import csi_pb2
 from csi_driver.storage.ids import SnapshotId
+from csi_driver.telemetry import mask_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from csi_driver.node.model import NodeInfo, Usage, VolumeStats
+    from csi_driver.node.model import BackendCondition, NodeInfo, Usage, VolumeStats
     from csi_driver.storage.ids import VolumeId
-    from csi_driver.storage.model import Capacity, GroupSnapshot, Listing, Snapshot, Volume
+    from csi_driver.storage.model import Capacity, Condition, GroupSnapshot, Listing, Snapshot, Volume, VolumeHealth
 
 
 def volume(value: Volume) -> csi_pb2.Volume:
@@ -103,6 +104,45 @@ def confirmed(request: csi_pb2.ValidateVolumeCapabilitiesRequest) -> csi_pb2.Val
             parameters=request.parameters,
             mutable_parameters=request.mutable_parameters,
         )
+    )
+
+
+def volume_health(value: VolumeHealth) -> csi_pb2.VolumeHealth:
+    """Return what ails a volume as the contract has it."""
+    return health(str(value.id), value.conditions)
+
+
+def health(volume_id: str, conditions: Iterable[Condition]) -> csi_pb2.VolumeHealth:
+    """Return these conditions of a volume."""
+    entries = [
+        csi_pb2.VolumeHealth.VolumeHealthEntry(
+            status=each.status.name,
+            reason=each.reason,
+            message=mask_tokens(each.message),
+        )
+        for each in conditions
+    ]
+    return csi_pb2.VolumeHealth(volume_id=volume_id, health_statuses=entries)
+
+
+def volume_health_list(page: Listing[VolumeHealth]) -> csi_pb2.ControllerListVolumeHealthResponse:
+    """Return a page of volumes that are not well."""
+    entries = [volume_health(one) for one in page.items]
+    return csi_pb2.ControllerListVolumeHealthResponse(entries=entries, next_token=page.next_token)
+
+
+def storage_health(conditions: Iterable[BackendCondition]) -> csi_pb2.NodeGetStorageHealthResponse:
+    """Return what ails a node's way to its storage."""
+    kind = csi_pb2.NodeGetStorageHealthResponse.StorageBackendHealth
+    return csi_pb2.NodeGetStorageHealthResponse(
+        backend_health=[
+            kind(
+                status="STORAGE_UNREACHABLE" if each.unreachable else "STORAGE_DEGRADED",
+                reason=each.reason,
+                message=mask_tokens(each.message),
+            )
+            for each in conditions
+        ]
     )
 
 

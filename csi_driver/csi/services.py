@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
-    from csi_driver.storage.model import AccessMode, Capacity, GroupSnapshot, Listing, NewVolume, Snapshot, Volume
+    from csi_driver.node.model import BackendCondition, NodeInfo, PublishRequest, StageRequest, VolumeStats
+    from csi_driver.storage.model import (
+        AccessMode,
+        Capacity,
+        Condition,
+        GroupSnapshot,
+        Listing,
+        NewVolume,
+        Snapshot,
+        Volume,
+        VolumeHealth,
+    )
 
 
 class Volumes(Protocol):
@@ -102,6 +112,18 @@ class GroupSnapshots(Protocol):
         ...
 
 
+class Health(Protocol):
+    """What ails the volumes, as their storage hosts see it; `storage.health.HealthService`."""
+
+    def get(self, volume_id: str, *, deadline: float) -> VolumeHealth:
+        """Return what ails the volume, or raise `NOT_FOUND`."""
+        ...
+
+    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[VolumeHealth]:
+        """Return up to `max_entries` (0: all) volumes that are not well, from the token on (empty: the first)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """What the Controller and GroupController services need."""
@@ -109,6 +131,7 @@ class Storage:
     volumes: Volumes
     snapshots: Snapshots
     groups: GroupSnapshots
+    health: Health
 
 
 class Node(Protocol):
@@ -136,6 +159,14 @@ class Node(Protocol):
 
     def expand(self, volume_id: str, volume_path: str, staging_path: str) -> int:
         """Make the most of a volume that has grown; return its size in bytes. No staging path: empty."""
+        ...
+
+    def volume_health(self, volume_id: str, publish_path: str, staging_path: str) -> tuple[Condition, ...]:
+        """Return what ails the volume on this node; either path may be empty."""
+        ...
+
+    def storage_health(self) -> tuple[BackendCondition, ...]:
+        """Return what ails this node's way to its storage."""
         ...
 
     def info(self) -> NodeInfo:

@@ -52,7 +52,11 @@ READ_ONLY = frozenset(
         "GetCapacity",
         "ControllerGetCapabilities",
         "ControllerGetVolume",
+        "ControllerGetVolumeHealth",
+        "ControllerListVolumeHealth",
         "NodeGetVolumeStats",
+        "NodeGetVolumeHealth",
+        "NodeGetStorageHealth",
         "NodeGetCapabilities",
         "NodeGetInfo",
     }

@@ -10,39 +10,50 @@ from __future__ import annotations
 import ipaddress
 import socket
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.node.attach.iscsi_linux import IscsiLinux
 from csi_driver.node.filesystems import Filesystems
+from csi_driver.node.health import HealthProbe
 from csi_driver.node.host import LocalHost
+from csi_driver.node.model import NodeInfo
 from csi_driver.node.mounts.linux import LinuxMounter
 from csi_driver.node.service import NodeService
 from csi_driver.storage.ids import NodeId, initiator_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 
-def linux_node(
+def linux_node(  # noqa: PLR0913 - each is a setting of its own, given by name
     *,
     cluster: str,
     name: str,
     addresses: Iterable[str],
     max_volumes: int = 0,
+    portals: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    nearly_full_percent: int = 90,
     sysfs: Path = Path("/sys"),
     dev: Path = Path("/dev"),
 ) -> NodeService:
-    """Return the node service of this machine. `sysfs` and `dev` differ only in tests."""
+    """
+    Return the node service of this machine.
+
+    `portals` are those of each storage host by its name. `sysfs` and `dev` differ only in tests.
+    """
     host = LocalHost()
     initiator = initiator_name(cluster, name)
+    attacher = IscsiLinux(host, cluster=cluster, initiator=initiator, sysfs=sysfs, dev=dev)
+    mounter = LinuxMounter(host)
     return NodeService(
-        node_id=NodeId(name, tuple(addresses)),
-        max_volumes=max_volumes,
+        info=NodeInfo(node_id=NodeId(name, tuple(addresses)), max_volumes=max_volumes),
         host=host,
-        attacher=IscsiLinux(host, cluster=cluster, initiator=initiator, sysfs=sysfs, dev=dev),
-        mounter=LinuxMounter(host),
+        attacher=attacher,
+        mounter=mounter,
         filesystems=Filesystems(host),
+        health=HealthProbe(attacher, mounter, portals=portals, sysfs=sysfs, nearly_full_percent=nearly_full_percent),
     )
 
 

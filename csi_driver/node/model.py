@@ -77,6 +77,19 @@ class VolumeStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackendCondition:
+    """
+    Something that ails this node's way to its storage; `unreachable` if nothing gets through any more.
+
+    `reason` is one CamelCase word for programs, `message` is for people.
+    """
+
+    unreachable: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeInfo:
     """Who this node is; `max_volumes` 0 leaves the limit to the caller."""
 

@@ -42,6 +42,12 @@ class StageRecord:
         """Whether the volume is used through a filesystem."""
         return bool(json.loads(self.use)[2] == "mount")
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether what is staged was meant to be written."""
+        _mode, readonly, _what, *options = json.loads(self.use)
+        return not readonly and not any("ro" in flags.split(",") for flags in options[1:])
+
     @classmethod
     def of(cls, request: StageRequest) -> Self:
         """Return the record with which a staging begins."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.node.expanding import Expander, staging_of
 from csi_driver.node.locks import VolumeLocks
-from csi_driver.node.model import NodeInfo
 from csi_driver.node.publishing import Publisher
 from csi_driver.node.records import PublishRecord, StageRecord
 from csi_driver.node.staging import Stager
@@ -23,10 +22,11 @@ from csi_driver.node.stats import volume_stats
 if TYPE_CHECKING:
     from csi_driver.node.attach.attacher import Attacher
     from csi_driver.node.filesystems import Filesystems
+    from csi_driver.node.health import HealthProbe
     from csi_driver.node.host import Host
-    from csi_driver.node.model import PublishRequest, StageRequest, VolumeStats
+    from csi_driver.node.model import BackendCondition, NodeInfo, PublishRequest, StageRequest, VolumeStats
     from csi_driver.node.mounts.mounter import Mounter
-    from csi_driver.storage.ids import NodeId
+    from csi_driver.storage.model import Condition
 
 
 class NodeService:
@@ -35,18 +35,19 @@ class NodeService:
     def __init__(
         self,
         *,
-        node_id: NodeId,
-        max_volumes: int,
+        info: NodeInfo,
         host: Host,
         attacher: Attacher,
         mounter: Mounter,
         filesystems: Filesystems,
+        health: HealthProbe,
     ) -> None:
-        self._info = NodeInfo(node_id=node_id, max_volumes=max_volumes)
+        self._info = info
         self._mounter = mounter
         self._stager = Stager(attacher, mounter, filesystems)
         self._publisher = Publisher(attacher, mounter, host)
         self._expander = Expander(attacher, mounter, filesystems)
+        self._health = health
         self._locks = VolumeLocks()
 
     def info(self) -> NodeInfo:
@@ -87,6 +88,16 @@ class NodeService:
         paths = tuple(path for path in (volume_path, staging_path) if _is_absolute(path))
         with self._locks.hold(volume_id):
             return self._expander.expand(volume_id, staging_of(volume_id, paths))
+
+    def volume_health(self, volume_id: str, publish_path: str, staging_path: str) -> tuple[Condition, ...]:
+        """Return what ails the volume on this node; a path that is not given is empty."""
+        publish_path, staging_path = (path if _is_absolute(path) else "" for path in (publish_path, staging_path))
+        with self._locks.hold(volume_id):
+            return self._health.volume(volume_id, publish_path, staging_path)
+
+    def storage_health(self) -> tuple[BackendCondition, ...]:
+        """Return what ails this node's way to its storage hosts."""
+        return self._health.storage()
 
     def stats(self, volume_id: str, volume_path: str) -> VolumeStats:
         """Return how big and how full the volume is that was staged or published at the path."""

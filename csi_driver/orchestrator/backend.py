@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Snapshot,
         SnapshotFilter,
         Volume,
+        VolumeHealth,
         VolumeRequest,
     )
 
@@ -51,6 +52,7 @@ class Query:
     volume: str | None = None
     after: str | None = None
     limit: int = 0
+    nearly_full_percent: int = 0
 
 
 class _Host:
@@ -97,6 +99,7 @@ class AnsibleBackend:
     def __init__(self, config: Config, runner: PlaybookRunner) -> None:
         self._cluster = config.cluster
         self._node_limit = config.node.max_volumes
+        self._nearly_full_percent = config.health.nearly_full_percent
         self._hosts = {name: _Host(name, host, config.cluster, runner) for name, host in config.hosts.items()}
 
     def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
@@ -230,6 +233,24 @@ class AnsibleBackend:
         if not found:
             raise DriverError(ErrorCode.NOT_FOUND, f"there is no group snapshot {group}", option="group_snapshot_id")
         return found[0]
+
+    def volume_health(self, volume: VolumeId, *, deadline: float) -> VolumeHealth:
+        """See `StorageBackend`."""
+        found = self._health(volume.host, deadline, uuid=volume.uuid).items
+        if not found:
+            raise DriverError(ErrorCode.NOT_FOUND, f"there is no volume {volume}", option="volume_id")
+        return found[0]
+
+    def list_volume_health(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page[VolumeHealth]:
+        """See `StorageBackend`."""
+        return self._health(host, deadline, after=after, limit=limit)
+
+    def _health(
+        self, host: str, deadline: float, *, uuid: str | None = None, after: str | None = None, limit: int = 0
+    ) -> Page[VolumeHealth]:
+        percent = self._nearly_full_percent
+        query = Query(kind="health", uuid=uuid, after=after, limit=limit, nearly_full_percent=percent)
+        return results.volume_health(host, self._read(host, query, deadline))
 
     def capacity(self, host: str, *, deadline: float) -> Capacity:
         """See `StorageBackend`."""

@@ -15,12 +15,15 @@ from csi_driver.storage.ids import GroupId, HostedId, SnapshotId, VolumeId
 from csi_driver.storage.model import (
     AccessMode,
     Capacity,
+    Condition,
     GroupSnapshot,
+    HealthStatus,
     Page,
     Protocol,
     Publication,
     Snapshot,
     Volume,
+    VolumeHealth,
 )
 
 if TYPE_CHECKING:
@@ -147,6 +150,28 @@ def snapshots(host: str, result: Mapping[str, Any]) -> Page[Snapshot]:
 def group_snapshots(host: str, result: Mapping[str, Any]) -> tuple[GroupSnapshot, ...]:
     """Return the group snapshots of an `info` result."""
     return tuple(group_snapshot(host, noun) for noun in _listed(result, "group_snapshots"))
+
+
+def volume_health(host: str, result: Mapping[str, Any]) -> Page[VolumeHealth]:
+    """Return the health of volumes in an `info` result."""
+    nouns = _listed(result, "health")
+    return Page(items=tuple(_health(host, noun) for noun in nouns), next_after=_next(VolumeId, host, result))
+
+
+def _health(host: str, noun: Mapping[str, Any]) -> VolumeHealth:
+    try:
+        return VolumeHealth(
+            id=_id(VolumeId, host, noun["volume"]),
+            conditions=tuple(_condition(each) for each in _typed(list, noun["conditions"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _odd("the health of a volume is not described as documented") from error
+
+
+def _condition(noun: Mapping[str, Any]) -> Condition:
+    return Condition(
+        status=HealthStatus(noun["status"]), reason=_typed(str, noun["reason"]), message=_typed(str, noun["msg"])
+    )
 
 
 def _listed(result: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:

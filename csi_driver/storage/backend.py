@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Snapshot,
         SnapshotFilter,
         Volume,
+        VolumeHealth,
         VolumeRequest,
     )
 
@@ -115,6 +116,14 @@ class StorageBackend(Protocol):
 
     def get_group_snapshot(self, group: GroupId, *, deadline: float) -> GroupSnapshot:
         """Return the snapshots that were taken together, or raise `NOT_FOUND`."""
+        ...
+
+    def volume_health(self, volume: VolumeId, *, deadline: float) -> VolumeHealth:
+        """Return what ails the volume as its host sees it, or raise `NOT_FOUND`."""
+        ...
+
+    def list_volume_health(self, host: str, *, after: str | None, limit: int, deadline: float) -> Page[VolumeHealth]:
+        """Return up to `limit` (0: all) of the host's volumes that are not well and whose uuid sorts after `after`."""
         ...
 
     def capacity(self, host: str, *, deadline: float) -> Capacity:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.storage.ids import HostedId
-from csi_driver.storage.model import Listing, Snapshot, Volume
+from csi_driver.storage.model import Listing, Snapshot, Volume, VolumeHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from csi_driver.config import Config
     from csi_driver.storage.model import Page
 
-Item = TypeVar("Item", Volume, Snapshot)
+Item = TypeVar("Item", Volume, Snapshot, VolumeHealth)
 Id = TypeVar("Id", bound=HostedId)
 
 

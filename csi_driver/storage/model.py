@@ -188,6 +188,35 @@ class GroupSnapshot:
     ready: bool
 
 
+class HealthStatus(StrEnum):
+    """How bad something is: usable but not as it should be, not usable, or data is lost."""
+
+    DEGRADED = "degraded"
+    INACCESSIBLE = "inaccessible"
+    DATA_LOSS = "data_loss"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """
+    Something that ails a volume. `reason` is one CamelCase word for programs, `message` for people.
+
+    docs/operations.md lists all reasons.
+    """
+
+    status: HealthStatus
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeHealth:
+    """What ails a volume, each thing once; nothing if it is well."""
+
+    id: VolumeId
+    conditions: tuple[Condition, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFilter:
     """Which snapshots are meant: that one, those of that volume, both, or all."""

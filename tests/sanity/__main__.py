@@ -21,7 +21,7 @@ import yaml
 from tests.harness.leaks import leftovers
 from tests.harness.stack import Stack
 from tests.harness.tally import Tally
-from tests.sanity.binary import Unavailable, csi_sanity
+from tests.sanity.binary import Unavailable, csi_sanity, knows_health
 from tests.sanity.report import count
 
 SIZE = 64 << 20  # csi-sanity's own 10 GiB would only make mkfs slow
@@ -69,7 +69,11 @@ def _run(binary: Path, access: str, sockets: str, arguments: argparse.Namespace,
     combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, {host}, rung {arguments.rung}"
     print(f"== csi-sanity: {combination}", flush=True)
     began = time.monotonic()
-    settings = {"node": _node_settings(), "ansible": {"rung": arguments.rung}}
+    settings = {
+        "node": _node_settings(),
+        "ansible": {"rung": arguments.rung},
+        "alpha_capabilities": knows_health(binary),
+    }
     machine = {"release": arguments.release, "grammar": arguments.grammar}
     with Stack(split=sockets == "split", settings=settings, **machine) as stack:
         report = stack.directory / "report.json"

@@ -32,6 +32,11 @@ class Unavailable(Exception):
     """csi-sanity cannot be had on this machine; the text says why."""
 
 
+def knows_health(binary: Path) -> bool:
+    """Whether this csi-sanity knows the capabilities of CSI 1.13; one that does not takes them for errors."""
+    return b"ControllerListVolumeHealth not supported" in binary.read_bytes()
+
+
 def csi_sanity() -> Path:
     """
     The csi-sanity executable, built if the cache does not hold it.

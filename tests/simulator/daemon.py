@@ -17,6 +17,7 @@ from tests.simulator.faults import Fault
 from tests.simulator.machine import Machine
 from tests.simulator.registry import Call, Json, Result
 from tests.simulator.ssh import SshServer
+from tests.simulator.state import POOL_HEALTH
 
 COMMAND_SOCKET = "command.sock"
 CONTROL_SOCKET = "control.sock"
@@ -175,10 +176,16 @@ class Daemon:
         return {}
 
     def _pool(self, request: Mapping[str, Json]) -> dict[str, Json]:
-        """Export or import a pool (``imported``), or make it ``health`` DEGRADED or ONLINE."""
+        """Export or import a pool (``imported``), give it another ``health``, or have it lose data (``damaged``)."""
+        health = request.get("health", "ONLINE")
+        if health not in POOL_HEALTH:
+            raise ValueError(f"a pool that is {health} is not modelled")
+        damaged = request.get("damaged", [])
+        assert isinstance(damaged, list)
         with self.machine.lock:
             pool = self.machine.storage.tree.pools[str(request["name"])]
             pool.health = str(request.get("health", pool.health))
+            pool.damaged = [str(each) for each in damaged] if "damaged" in request else pool.damaged
             if "imported" in request:
                 self.machine.storage.set_imported(pool.name, imported=bool(request["imported"]))
         return {}

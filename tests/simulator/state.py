@@ -111,9 +111,17 @@ class Dataset:
         return cls(**fields)
 
 
+# The states in which a pool is modelled. In a suspended one no dataset can be opened.
+POOL_HEALTH = ("ONLINE", "DEGRADED", "SUSPENDED")
+
+
 @dataclass
 class Pool:
-    """``size_bytes`` is the raw size; ``txg`` and ``next_objset`` only grow. ``properties`` are the pool's own."""
+    """
+    ``size_bytes`` is the raw size; ``txg`` and ``next_objset`` only grow. ``properties`` are the pool's own.
+
+    ``damaged`` is what ``zpool status -v`` lists, such as ``tank/vol:<0x1>``.
+    """
 
     name: str
     size_bytes: int
@@ -123,6 +131,7 @@ class Pool:
     imported: bool = True
     health: str = "ONLINE"
     properties: dict[str, str] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
 
     @property
     def usable_bytes(self) -> int:

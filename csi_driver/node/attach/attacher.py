@@ -23,6 +23,15 @@ class Attached:
     alive: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One way from this machine to a target, through the portal `address:port`; `alive` if the target answers."""
+
+    target: str
+    portal: str
+    alive: bool
+
+
 class Attacher(Protocol):
     """
     Attaches and detaches. `deadline` is a `time.monotonic()` value; all raise `DriverError`.
@@ -52,6 +61,10 @@ class Attacher(Protocol):
 
     def of_target(self, target: str, *, deadline: float) -> tuple[Attached, ...]:
         """Return the devices that come from the target."""
+        ...
+
+    def links(self, *, deadline: float) -> tuple[Link, ...]:
+        """Return every way to every target that this machine has, or is about to have again."""
         ...
 
     def detach(self, target: str, *, deadline: float) -> None:

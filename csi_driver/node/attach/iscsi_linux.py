@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.node.attach.attacher import Attached
+from csi_driver.node.attach.attacher import Attached, Link
 from csi_driver.node.attach.iscsi_sessions import Session, record_value, sessions
 from csi_driver.node.stats import device_number
 
@@ -112,6 +112,11 @@ class IscsiLinux:
     def of_target(self, target: str, *, deadline: float) -> tuple[Attached, ...]:
         """See `Attacher.of_target`."""
         return self._attached(self._with_target(target, deadline))
+
+    def links(self, *, deadline: float) -> tuple[Link, ...]:
+        """See `Attacher.links`."""
+        found = self._sessions(deadline)
+        return tuple(Link(session.target, session.portal, session.is_logged_in) for session in found)
 
     def detach(self, target: str, *, deadline: float) -> None:
         """See `Attacher.detach`."""

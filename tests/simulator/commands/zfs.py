@@ -74,6 +74,8 @@ def zfs(machine: Machine, call: Call) -> Result:
         return Result(2, err=f"unrecognized command '{name}'\n" + usage_text(session.table, None))
     if name not in _SUBCOMMANDS:
         raise Unmodelled(f"subcommand {name}")
+    if name != "get" and any(pool.health == "SUSPENDED" for pool in session.tree.pools.values()):
+        raise Unmodelled(f"subcommand {name} while a pool is suspended")
     return _run(session, name, args[1:])
 
 

@@ -24,9 +24,20 @@ _STATUS = """  pool: {name}
 \t{heading}
 \t{pool}
 \t{device}
-
-errors: No known data errors
+{errors}"""
+_NO_ERRORS = "\nerrors: No known data errors\n"
+_DAMAGE = "\nerrors: Permanent errors have been detected in the following files:\n\n"
+_CORRUPT = """status: One or more devices has experienced an error resulting in data
+\tcorruption.  Applications may be affected.
+action: Restore the file in question if possible.  Otherwise restore the
+\tentire pool from backup.
+   see: https://openzfs.github.io/openzfs-docs/msg/ZFS-8000-8A
 """
+_SUSPENDED = """status: One or more devices are faulted in response to IO failures.
+action: Make sure the affected devices are connected, then run 'zpool clear'.
+   see: https://openzfs.github.io/openzfs-docs/msg/ZFS-8000-HC
+"""
+_UNAVAILABLE = "errors: List of errors unavailable: pool I/O is currently suspended\n"
 _DEGRADED = """status: One or more devices could not be opened.  Sufficient replicas exist for
 \tthe pool to continue functioning in a degraded state.
 action: Attach the missing device and online it using 'zpool online'.
@@ -185,38 +196,63 @@ def _get(pools: _Pools, args: list[str]) -> Result:
 
 
 def _status(pools: _Pools, args: list[str]) -> Result:
-    given, operands = _parse(args, "c:DegiLpPstT:vx", "pPx")
+    given, operands = _parse(args, "c:DegiLpPstT:vx", "pPvx")
     chosen, errors = pools.chosen(operands)
     out = []
     for pool in chosen:
-        if "x" in given and pool.health == "ONLINE":
+        if "x" in given and pool.health == "ONLINE" and not pool.damaged:
             out += [f"pool '{pool.name}' is healthy\n"] if operands else []
             continue
-        out.append(_describe(pool))
+        out.append(_describe(pool, verbose="v" in given))
+        errors += _UNAVAILABLE if pool.health == "SUSPENDED" else ""
     if "x" in given and not operands and not out:
         out.append("all pools are healthy\n" if chosen else "no pools available\n")
     elif not chosen and not operands:
         out.append("no pools available\n")
-    return Result(int(bool(errors)), "\n".join(out), errors)
+    return Result(int(len(chosen) < len(operands)), "\n".join(out), errors)
 
 
-def _describe(pool: Pool) -> str:
+def _describe(pool: Pool, *, verbose: bool) -> str:
     width = max(10, len(pool.name))
 
     def row(name: str, state: str, *counts: str) -> str:
         return f"{name:<{width}s}  {state:<8s} {counts[0]:>5s} {counts[1]:>5s} {counts[2]:>5s}"
 
-    explanation = {"ONLINE": "", "DEGRADED": _DEGRADED}.get(pool.health)
-    if explanation is None:
-        raise Unmodelled(f"status of a pool that is {pool.health}")
+    suspended = pool.health == "SUSPENDED"
     return _STATUS.format(
         name=pool.name,
         state=pool.health,
-        explanation=explanation,
+        explanation=_explanation(pool),
         heading=row("NAME", "STATE", "READ", "WRITE", "CKSUM"),
-        pool=row(pool.name, pool.health, "0", "0", "0"),
-        device=row("  ada1", "ONLINE", "0", "0", "0"),
+        pool=f"{row(pool.name, 'UNAVAIL', '0', '0', '0')}  insufficient replicas"
+        if suspended
+        else row(pool.name, pool.health, "0", "0", "0"),
+        device=f"{row('  ada1', 'FAULTED', '3', '3', '0')}  too many errors"
+        if suspended
+        else row("  ada1", "ONLINE", "0", "0", "0"),
+        errors=_errors(pool, verbose=verbose),
     )
+
+
+def _explanation(pool: Pool) -> str:
+    """The first that applies, in the order in which zpool_get_status asks."""
+    if pool.health == "SUSPENDED":
+        return _SUSPENDED
+    if pool.damaged:
+        return _CORRUPT
+    return _DEGRADED if pool.health == "DEGRADED" else ""
+
+
+def _errors(pool: Pool, *, verbose: bool) -> str:
+    if pool.health == "SUSPENDED":
+        if not verbose:
+            raise Unmodelled("how many errors a suspended pool counts")
+        return "\n"
+    if not pool.damaged:
+        return _NO_ERRORS
+    if not verbose:
+        return f"\nerrors: {len(pool.damaged)} data errors, use '-v' for a list\n"
+    return _DAMAGE + "".join(f"{'':7s} {path}\n" for path in pool.damaged)
 
 
 def _version(pools: _Pools, args: list[str]) -> Result:

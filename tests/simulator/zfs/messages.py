@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NOT_FOUND = "dataset does not exist"
+SUSPENDED = "pool I/O is currently suspended"
 EXISTS = "dataset already exists"
 BUSY = "dataset is busy"
 OUT_OF_SPACE = "out of space"

@@ -83,6 +83,8 @@ class Session:
             raise ZfsError(messages.cannot_open(name, messages.NOT_FOUND))
         if handle.kind not in kinds:
             raise ZfsError(messages.cannot_open(name, messages.BAD_TYPE))
+        if self.tree.pools[handle.dataset.pool].health == "SUSPENDED":
+            raise ZfsError(messages.cannot_open(name, messages.SUSPENDED))
         return handle
 
     def find(self, name: str) -> Handle | None:

@@ -16,13 +16,14 @@ import grpc
 
 from csi_driver.csi.server import Server
 from csi_driver.csi.services import Storage
-from csi_driver.node.model import NodeInfo, PublishRequest, StageRequest, VolumeStats
+from csi_driver.node.model import BackendCondition, NodeInfo, PublishRequest, StageRequest, VolumeStats
 from csi_driver.proto import csi_pb2 as pb
 from csi_driver.proto import csi_pb2_grpc as rpc
 from csi_driver.storage.ids import GroupId, NodeId, SnapshotId, VolumeId
 from csi_driver.storage.model import (
     AccessMode,
     Capacity,
+    Condition,
     GroupSnapshot,
     Listing,
     NewVolume,
@@ -30,6 +31,7 @@ from csi_driver.storage.model import (
     Publication,
     Snapshot,
     Volume,
+    VolumeHealth,
 )
 from csi_driver.telemetry import Metrics, configure_logging
 
@@ -169,6 +171,14 @@ class CannedSnapshots(Canned):
         return self.answer("list", starting_token, max_entries, **filters, deadline=deadline)
 
 
+class CannedHealth(Canned):
+    def get(self, volume_id: str, *, deadline: float) -> VolumeHealth:
+        return self.answer("get", volume_id, deadline=deadline)
+
+    def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[VolumeHealth]:
+        return self.answer("list", starting_token, max_entries, deadline=deadline)
+
+
 class CannedNode(Canned):
     def stage(self, request: StageRequest) -> None:
         self.answer("stage", request)
@@ -188,6 +198,12 @@ class CannedNode(Canned):
     def expand(self, volume_id: str, volume_path: str, staging_path: str) -> int:
         return self.answer("expand", volume_id, volume_path, staging_path)
 
+    def volume_health(self, volume_id: str, publish_path: str, staging_path: str) -> tuple[Condition, ...]:
+        return self.answer("volume_health", volume_id, publish_path, staging_path)
+
+    def storage_health(self) -> tuple[BackendCondition, ...]:
+        return self.answer("storage_health")
+
     def info(self) -> NodeInfo:
         return self.answer("info")
 
@@ -205,8 +221,9 @@ class Driver:
         self.volumes = CannedVolumes()
         self.snapshots = CannedSnapshots()
         self.groups = CannedGroups()
+        self.health = CannedHealth()
         self.on_node = CannedNode()
-        storage = Storage(volumes=self.volumes, snapshots=self.snapshots, groups=self.groups)
+        storage = Storage(volumes=self.volumes, snapshots=self.snapshots, groups=self.groups, health=self.health)
         options = {"storage": storage, "node": self.on_node, "metrics": self.metrics, **options}
         self.server = Server(f"unix://{self.socket}", **options)
         self.server.start()

@@ -50,6 +50,8 @@ OWN_METHODS = {
         "DeleteSnapshot",
         "ListSnapshots",
         "GetSnapshot",
+        "ControllerGetVolumeHealth",
+        "ControllerListVolumeHealth",
     },
     "Node": {
         "NodeStageVolume",
@@ -57,6 +59,8 @@ OWN_METHODS = {
         "NodePublishVolume",
         "NodeUnpublishVolume",
         "NodeGetVolumeStats",
+        "NodeGetVolumeHealth",
+        "NodeGetStorageHealth",
         "NodeExpandVolume",
         "NodeGetCapabilities",
         "NodeGetInfo",

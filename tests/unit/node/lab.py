@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from csi_driver.node.attach.attacher import Attacher
 from csi_driver.node.attach.iscsi_linux import IscsiLinux
 from csi_driver.node.filesystems import Filesystems
-from csi_driver.node.host import LocalHost
-from csi_driver.node.model import IscsiAttachment, PublishRequest, StageRequest
+from csi_driver.node.health import HealthProbe
+from csi_driver.node.host import Host, LocalHost
+from csi_driver.node.model import IscsiAttachment, NodeInfo, PublishRequest, StageRequest
 from csi_driver.node.mounts.linux import LinuxMounter
 from csi_driver.node.mounts.mountinfo import parse
 from csi_driver.node.service import NodeService
@@ -51,20 +53,26 @@ class Lab:
         self.staging.mkdir()
         self.target = directory / "target"
 
-    def restarted(self) -> NodeService:
-        """A node service that remembers nothing."""
+    def restarted(self, host: Host | None = None) -> NodeService:
+        """A node service that remembers nothing, and runs its commands through `host`."""
+        host = host or self.host
+        attacher, mounter = self.attacher(host), LinuxMounter(host)
         return NodeService(
-            node_id=NodeId(NODE, ("127.0.0.1",)),
-            max_volumes=0,
-            host=self.host,
-            attacher=self.attacher(),
-            mounter=LinuxMounter(self.host),
-            filesystems=Filesystems(self.host),
+            info=NodeInfo(node_id=NodeId(NODE, ("127.0.0.1",)), max_volumes=0),
+            host=host,
+            attacher=attacher,
+            mounter=mounter,
+            filesystems=Filesystems(host),
+            health=self.health(attacher),
         )
 
-    def attacher(self) -> IscsiLinux:
+    def health(self, attacher: Attacher) -> HealthProbe:
+        portals = {"nas1": (self.portal.address,)}
+        return HealthProbe(attacher, LinuxMounter(self.host), portals=portals, sysfs=self.state / "sys")
+
+    def attacher(self, host: Host | None = None) -> IscsiLinux:
         return IscsiLinux(
-            self.host,
+            host or self.host,
             cluster=CLUSTER,
             initiator=INITIATOR,
             sysfs=self.state / "sys",

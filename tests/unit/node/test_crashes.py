@@ -6,14 +6,10 @@ from itertools import count
 
 import pytest
 
-from csi_driver.node.attach.iscsi_linux import IscsiLinux
-from csi_driver.node.filesystems import Filesystems
 from csi_driver.node.host import Result
-from csi_driver.node.mounts.linux import LinuxMounter
 from csi_driver.node.service import NodeService
-from csi_driver.storage.ids import NodeId
 from csi_driver.storage.model import BlockAccess, MountAccess
-from tests.unit.node.lab import CLUSTER, EXT4, INITIATOR, NODE, Lab, needs_root
+from tests.unit.node.lab import EXT4, Lab, needs_root
 
 pytestmark = needs_root
 
@@ -44,21 +40,7 @@ def _changes(argv: tuple[str, ...]) -> bool:
 
 
 def mortal(lab: Lab, lives: int) -> NodeService:
-    host = Mortal(lab, lives)
-    return NodeService(
-        node_id=NodeId(NODE, ("127.0.0.1",)),
-        max_volumes=0,
-        host=host,
-        attacher=IscsiLinux(
-            host,
-            cluster=CLUSTER,
-            initiator=INITIATOR,
-            sysfs=lab.state / "sys",
-            dev=lab.state / "dev",
-        ),
-        mounter=LinuxMounter(host),
-        filesystems=Filesystems(host),
-    )
+    return lab.restarted(Mortal(lab, lives))
 
 
 @pytest.mark.parametrize("access", [EXT4, BlockAccess()], ids=["mount", "block"])

@@ -2,17 +2,19 @@
 # BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Answers what is asked about a host: its volumes, snapshots or groups, page by page, and its room. Changes nothing."""
+"""Answers what is asked about a host: what it has, or what ails it, page by page, and its room. Changes nothing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional, TypeVar
 
 from . import _nouns
-from ._apply.entry import check_common, release
+from ._apply.entry import check_common, ctl_of, release
 from ._apply.sweeping import ours
+from ._checkup import checkup
+from ._health import Health, abnormal, health_noun, summary
 from ._read import read_facts, read_parent
 from ._state import Facts
 from ._zfs.model import Group, Snapshot, Volume, groups_of
@@ -23,7 +25,7 @@ from .errors import HostError
 # A volume that is not thin reserves its metadata too, about 1/64 of its size at 16 KiB blocks.
 _RESERVED_SHARE = 64
 _GRAIN = 1 << 20
-_LISTED = {"volumes", "snapshots", "group_snapshots"}
+_LISTED = {"volumes", "snapshots", "group_snapshots", "health"}
 
 _Listed = TypeVar("_Listed", Volume, Snapshot, Group)
 
@@ -43,23 +45,38 @@ def info(options: Mapping[str, Any]) -> dict[str, object]:
 def _info(options: Mapping[str, Any], commands: Commands) -> dict[str, object]:
     result: dict[str, object] = {"changed": False}
     drift: Sequence[dict[str, object]] = ()
-    if _LISTED & set(options["kinds"]):
-        facts = read_facts(
-            commands,
-            None,
-            owner=options["owner"],
-            parent=options["parent"],
-            settings_dir=options["settings_dir"],
-        )
-        result.update(_page(facts, options))
-        available = facts.available_bytes
+    told, facts = _listed(options, commands)
+    result.update(told)
+    if facts is not None:
         drift = _nouns.drift_nouns([*facts.drift, *kept(facts.trash, ours(facts, facts.trash))])
-    else:
-        available = read_parent(commands, options["parent"], options["settings_dir"])
     if "capacity" in options["kinds"]:
-        result["capacity"] = capacity(available)
+        result["capacity"] = capacity(_available(options, commands, facts))
     result["host"] = {"release": release(), "commands": commands.count, "drift": list(drift)}
     return result
+
+
+def _available(options: Mapping[str, Any], commands: Commands, facts: Optional[Facts]) -> int:
+    if facts is not None:
+        return facts.available_bytes
+    return read_parent(commands, options["parent"], options["settings_dir"])
+
+
+def _listed(options: Mapping[str, Any], commands: Commands) -> tuple[dict[str, object], Optional[Facts]]:
+    """Return what is told page by page, and what was read for it."""
+    kinds = set(options["kinds"])
+    if "health" in kinds:
+        found = checkup(commands, ctl_of(options["privilege"], commands, options["settings_dir"]), options)
+        return _health_page(found.health, options), found.facts
+    if not _LISTED & kinds:
+        return {}, None
+    facts = read_facts(
+        commands,
+        None,
+        owner=options["owner"],
+        parent=options["parent"],
+        settings_dir=options["settings_dir"],
+    )
+    return _page(facts, options), facts
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -83,6 +100,15 @@ def _page(facts: Facts, options: Mapping[str, Any]) -> dict[str, object]:
     return {"volumes": [_nouns.volume_noun(options["owner"], each) for each in volumes], "next": following}
 
 
+def _health_page(health: Health, options: Mapping[str, Any]) -> dict[str, object]:
+    """Return a page of what is not well; of the volume that is asked about alone, that it is well."""
+    uuid = options["uuid"]
+    known = health if uuid is not None else abnormal(health)
+    chosen, following = _uuids(known, uuid, options["after"], options["limit"])
+    nouns = [health_noun(each, known[each]) for each in chosen]
+    return {"health": nouns, "next": following, "summary": summary(health)}
+
+
 def snapshots_of(snapshots: Mapping[str, Snapshot], volume: Optional[str]) -> dict[str, Snapshot]:
     """Return the snapshots of one volume, or of all; the volume may be gone."""
     return {uuid: each for uuid, each in snapshots.items() if volume is None or each.source == volume}
@@ -96,12 +122,18 @@ def page(
 
     The second value is the last one's uuid when there are more. With `uuid`, that one alone.
     """
+    chosen, following = _uuids(known, uuid, after, limit)
+    return [known[each] for each in chosen], following
+
+
+def _uuids(
+    known: Collection[str], uuid: Optional[str], after: Optional[str], limit: int
+) -> tuple[list[str], Optional[str]]:
     if uuid is not None:
-        return [known[uuid]] if uuid in known else [], None
+        return [uuid] if uuid in known else [], None
     rest = sorted(each for each in known if after is None or each > after)
     chosen = rest[:limit] if limit else rest
-    following = chosen[-1] if len(chosen) < len(rest) else None
-    return [known[each] for each in chosen], following
+    return chosen, chosen[-1] if len(chosen) < len(rest) else None
 
 
 def capacity(available_bytes: int) -> dict[str, object]:

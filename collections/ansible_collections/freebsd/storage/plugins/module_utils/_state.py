@@ -37,7 +37,7 @@ class Facts(NamedTuple):
     are listed, by uuid, and `taken` all there are, by the uuid of the volume; `fresh` names the
     volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
     `unmended` has the clones that could not be finished, with the reason. `trash` are the volumes
-    that were deleted and still have snapshots.
+    that were deleted and still have snapshots. `used_bytes` and `available_bytes` are those of the parent.
     """
 
     owner: str
@@ -69,6 +69,7 @@ class Facts(NamedTuple):
     tapped: frozenset[str] = frozenset()
     unmended: Mapping[str, HostError] = {}
     trash: Trash = Trash()
+    used_bytes: int = 0
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -291,6 +292,7 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         snapshot_names=_named(each for each in inventory.snapshots if each.listed),
         taken=_by_source(inventory.snapshots),
         trash=inventory.trash,
+        used_bytes=inventory.used_bytes,
     )
     return facts if kernel is None else _with_kernel(facts, kernel)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: info
-short_description: Tell what volumes and snapshots there are on a FreeBSD storage host, and how much room
+short_description: Tell what volumes and snapshots a FreeBSD storage host has, what ails them, and how much room is left
 version_added: 0.1.0
 description:
   - Returns the volumes of one owner below one dataset, with their publications, or the snapshots of these volumes,
     page by page. A snapshot is told of for as long as it exists, even if its volume was destroyed.
   - Returns the group snapshots, those that were taken together, in the same way.
+  - Returns what ails the volumes, page by page, from the pool to what nodes are shown.
   - Returns the room that is left.
   - Takes no lock and changes nothing.
 author:
@@ -38,14 +39,14 @@ options:
     default: /usr/local/etc/freebsd-storage
   kinds:
     description:
-      - What to tell. Of V(volumes), V(snapshots) and V(group_snapshots) only one can be asked for at once.
+      - What to tell. Of V(volumes), V(snapshots), V(group_snapshots) and V(health) only one can be asked for at once.
     type: list
     elements: str
-    choices: [volumes, snapshots, group_snapshots, capacity]
+    choices: [volumes, snapshots, group_snapshots, health, capacity]
     default: [volumes, capacity]
   uuid:
     description:
-      - Tell of this volume, this snapshot or this group snapshot only.
+      - Tell of this volume, this snapshot or this group snapshot only; with V(health) also if the volume is well.
     type: str
   volume:
     description:
@@ -60,9 +61,14 @@ options:
       - Tell of at most so many volumes, snapshots or group snapshots; V(0) means all.
     type: int
     default: 0
+  nearly_full_percent:
+    description:
+      - How full a pool or the parent may be before V(health) tells of it.
+    type: int
+    default: 90
   privilege:
     description:
-      - Accepted for the sake of shared options; nothing here needs root.
+      - How what needs root becomes root. Only V(health) needs it, to see what is exported.
     type: str
     choices: [none, sudo, doas]
     default: none
@@ -124,9 +130,49 @@ group_snapshots:
   returned: when asked for
   type: list
   elements: dict
+health:
+  description:
+    - The volumes that are not well, in the order of their uuids; with O(uuid) that volume, well or not.
+    - Where this cannot be told, the module fails; no volume is called well for want of knowledge.
+  returned: when asked for
+  type: list
+  elements: dict
+  contains:
+    volume:
+      description: The uuid of the volume.
+      returned: success
+      type: str
+    conditions:
+      description: What ails it; empty if it is well.
+      returned: success
+      type: list
+      elements: dict
+      contains:
+        status:
+          description: How bad it is, V(degraded), V(inaccessible) or V(data_loss).
+          returned: success
+          type: str
+        reason:
+          description:
+            - What it is, for programs. One of V(PoolDegraded), V(PoolSuspended), V(PoolFaulted), V(PoolDataErrors),
+              V(PoolNearlyFull), V(ParentNearlyFull), V(TargetDaemonDown), V(DataErrors), V(DeviceMissing),
+              V(RecordUnreadable), V(PropertiesUnreadable), V(VolumeUnfinished), V(LunWithoutMedium), V(NotExported),
+              V(LunTooSmall).
+          returned: success
+          type: str
+          sample: PoolDegraded
+        msg:
+          description: The same for people, with the remedy.
+          returned: success
+          type: str
+summary:
+  description: How many of all volumes have each condition, whichever page was asked for.
+  returned: when health is asked for
+  type: list
+  elements: dict
 next:
   description: The uuid of the last one returned of what is told page by page when there are more; null otherwise.
-  returned: when volumes, snapshots or group snapshots are asked for
+  returned: when volumes, snapshots, group snapshots or health are asked for
   type: str
 capacity:
   description: The room that is left.
@@ -184,13 +230,14 @@ def main() -> None:
             "kinds": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["volumes", "snapshots", "group_snapshots", "capacity"],
+                "choices": ["volumes", "snapshots", "group_snapshots", "health", "capacity"],
                 "default": ["volumes", "capacity"],
             },
             "uuid": {"type": "str"},
             "volume": {"type": "str"},
             "after": {"type": "str"},
             "limit": {"type": "int", "default": 0},
+            "nearly_full_percent": {"type": "int", "default": 90},
             "privilege": {"type": "str", "choices": ["none", "sudo", "doas"], "default": "none"},
             "time_limit": {"type": "float", "default": 60},
         },

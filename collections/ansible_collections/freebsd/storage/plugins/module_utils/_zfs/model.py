@@ -123,9 +123,9 @@ class Volume(NamedTuple):
 
     `unreadable` tells of publications whose records cannot be read: to whom it is exported is then
     not known. `goal_bytes` is the size a clone is to get, and `reserved` whether its blocks are set
-    aside. `written_bytes` were written since its newest snapshot. `maker`: the item of the running
-    batch that is to make it, if any. `settings` are the changeable native properties set on it, and
-    `thin_now` is whether it is thin where that was changed after its creation.
+    aside. `written_bytes` were written since its newest snapshot. `hidden`: it has no device. `maker`: the
+    item of the running batch that is to make it, if any. `settings` are the changeable native properties
+    set on it, and `thin_now` is whether it is thin where that was changed after its creation.
     """
 
     dataset: str
@@ -142,6 +142,7 @@ class Volume(NamedTuple):
     goal_bytes: int = 0
     reserved: bool = False
     written_bytes: int = 0
+    hidden: bool = False
     maker: Optional[int] = None
     settings: Mapping[str, str] = {}
     thin_now: Optional[bool] = None
@@ -294,6 +295,7 @@ class Inventory(NamedTuple):
     unreadable: Mapping[str, str] = {}
     snapshots: tuple[Snapshot, ...] = ()
     trash: Trash = Trash()
+    used_bytes: int = 0
 
 
 def compact_json(data: Mapping[str, object]) -> str:

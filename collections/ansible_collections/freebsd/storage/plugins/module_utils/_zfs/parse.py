@@ -52,6 +52,7 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
         snapshots=taken.snapshots,
         trash=_trash(found, parent, deleted, taken.snapshots),
         available_bytes=number_of(found[parent], "available"),
+        used_bytes=number_of(found[parent], "used"),
     )
 
 
@@ -168,6 +169,7 @@ def _volume(name: str, props: Properties) -> Volume:
         written_bytes=number_of(props, "written") if "written" in props else 0,
         settings={each: props[each].value for each in PROPERTIES if each in props and props[each].source == "local"},
         thin_now=_flag(own(props, "thin")) if is_own(props, "thin") else None,
+        hidden="volmode" in props and props["volmode"].value == "none",
     )
 
 

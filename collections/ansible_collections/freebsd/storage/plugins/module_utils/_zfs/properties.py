@@ -16,7 +16,7 @@ _COLUMNS = ("name", "property", "value", "source")
 _NATIVE = frozenset(
     {
         *("type", "guid", "available", "creation", "used", "volsize", "volblocksize", "refreservation"),
-        *("clones", "createtxg", "defer_destroy", "userrefs", "written"),
+        *("clones", "createtxg", "defer_destroy", "userrefs", "written", "volmode"),
         *PROPERTIES,
     }
 )
