@@ -10,7 +10,7 @@ from csi_driver.proto import csi_pb2 as pb
 from csi_driver.proto import csi_pb2_grpc as rpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import grpc
 
@@ -32,6 +32,7 @@ class Cluster:
 
     def __init__(self, controller: grpc.Channel, node: grpc.Channel, directory: Path) -> None:
         self.controller = rpc.ControllerStub(controller)
+        self.group_controller = rpc.GroupControllerStub(controller)
         self.node = rpc.NodeStub(node)
         self.directory = directory
         self.capability = capability()
@@ -43,6 +44,7 @@ class Cluster:
         *,
         limit_bytes: int = 0,
         parameters: Mapping[str, str] | None = None,
+        mutable: Mapping[str, str] | None = None,
         source: pb.Snapshot | pb.Volume | None = None,
     ) -> pb.Volume:
         """CreateVolume, from a snapshot or another volume if one is given."""
@@ -51,6 +53,7 @@ class Cluster:
             capacity_range=pb.CapacityRange(required_bytes=size_bytes, limit_bytes=limit_bytes),
             volume_capabilities=[self.capability],
             parameters=parameters or {},
+            mutable_parameters=mutable or {},
             volume_content_source=_content_source(source),
         )
         return self.controller.CreateVolume(request, timeout=CALL_TIMEOUT).volume
@@ -67,6 +70,26 @@ class Cluster:
             volume_capability=self.capability,
         )
         return self.controller.ControllerExpandVolume(request, timeout=CALL_TIMEOUT)
+
+    def modify(self, volume_id: str, **parameters: str) -> None:
+        """ControllerModifyVolume."""
+        request = pb.ControllerModifyVolumeRequest(volume_id=volume_id, mutable_parameters=parameters)
+        self.controller.ControllerModifyVolume(request, timeout=CALL_TIMEOUT)
+
+    def together(self, name: str, volume_ids: Sequence[str]) -> pb.VolumeGroupSnapshot:
+        """CreateVolumeGroupSnapshot."""
+        request = pb.CreateVolumeGroupSnapshotRequest(name=name, source_volume_ids=volume_ids)
+        return self.group_controller.CreateVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT).group_snapshot
+
+    def get_together(self, group_snapshot_id: str, snapshot_ids: Sequence[str] = ()) -> pb.VolumeGroupSnapshot:
+        """GetVolumeGroupSnapshot."""
+        request = pb.GetVolumeGroupSnapshotRequest(group_snapshot_id=group_snapshot_id, snapshot_ids=snapshot_ids)
+        return self.group_controller.GetVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT).group_snapshot
+
+    def delete_together(self, group_snapshot_id: str, snapshot_ids: Sequence[str] = ()) -> None:
+        """DeleteVolumeGroupSnapshot."""
+        request = pb.DeleteVolumeGroupSnapshotRequest(group_snapshot_id=group_snapshot_id, snapshot_ids=snapshot_ids)
+        self.group_controller.DeleteVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT)
 
     def snapshot(self, name: str, volume_id: str) -> pb.Snapshot:
         """CreateSnapshot."""
