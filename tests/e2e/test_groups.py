@@ -139,6 +139,7 @@ def test_a_module_that_dies_leaves_all_or_none_and_a_retry_finds_them(
         cluster.delete_together(taken.group_snapshot_id, ids(taken))
     cluster.delete_together(taken.group_snapshot_id, ids(taken))
     assert cluster.snapshots() == []
+    assert all(fault["fired"] for fault in stack.host.control("state")["faults"])
     stack.host.control("clear-faults")
 
 

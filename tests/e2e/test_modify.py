@@ -84,6 +84,7 @@ def test_a_module_that_dies_is_made_up_for_by_a_retry(cluster: Cluster, stack: S
     found = properties(stack, "survives")
     assert found["sync"] == "always"
     assert int(found["refreservation"]) > MIB
+    assert all(fault["fired"] for fault in stack.host.control("state")["faults"])
     stack.host.control("clear-faults")
     cluster.delete(volume.volume_id)
 

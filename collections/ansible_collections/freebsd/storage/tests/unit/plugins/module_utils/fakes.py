@@ -191,6 +191,19 @@ def snapshot_text(
     return dataset_text(dataset, values)
 
 
+def member_text(dataset: str, group: str = UUIDS[8], *, name: str = "g", size: object = 2, **native: str) -> str:
+    """Return what zfs get prints of a snapshot that was taken with others."""
+    values = {
+        "schema": "1",
+        "owner": f"{OWNER}:{GUID}",
+        "group-uuid": group,
+        "group-name": _names.encoded(name),
+        "group-size": str(size),
+    }
+    own = {f"{_names.PREFIX}{key}": (value, "local") for key, value in values.items()}
+    return snapshot_text(dataset, None, **native) + dataset_text(dataset, own)
+
+
 def settings(directory: object, guid: str = GUID) -> str:
     """Make a settings directory that registers the parent."""
     path = f"{directory}"
