@@ -36,6 +36,7 @@ PARENT_LIMIT = 127  # leaves room for the leaves of a volume and of its snapshot
 
 _PLAIN_LEAF = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _SLUG_LENGTH = 40
+_SHORT_SLUG_LENGTH = 30
 
 
 def leaf_of(name: str) -> str:
@@ -49,6 +50,11 @@ def leaf_of(name: str) -> str:
         return name
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", name).lstrip(".-")[:_SLUG_LENGTH] or "v"
     return f"{slug}_{_digest(name)}"
+
+
+def unique_leaf_of(name: str, uuid: str) -> str:
+    """Return a leaf that is no other volume's, past or present: for one that keeps its name when it is deleted."""
+    return f"{leaf_of(name)[:_SHORT_SLUG_LENGTH].rstrip('_')}_{uuid}"
 
 
 def snapshot_leaf_of(name: str) -> str:

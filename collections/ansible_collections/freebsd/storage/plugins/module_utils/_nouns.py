@@ -30,6 +30,7 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
         "properties": dict(volume.settings),
         "attributes": dict(wanted.attributes),
         "source": None if wanted.source is None else dict(wanted.source),
+        "encryption": None if wanted.encryption is None else wanted.encryption._asdict(),
         "created": volume.created,
         "publications": [
             publication_noun(owner, volume.uuid, record)

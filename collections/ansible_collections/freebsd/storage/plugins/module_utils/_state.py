@@ -16,6 +16,7 @@ from typing import NamedTuple, Optional, Protocol, Union
 
 from . import _names
 from ._ctl.model import Kernel
+from ._secrets import Secret
 from ._zfs.model import Drift, Group, Inventory, Record, Snapshot, Trash, Volume, groups_of
 from .errors import HostError
 
@@ -111,6 +112,11 @@ class Facts(NamedTuple):
         named = groups_of(each for each in self.snapshots.values() if each.group and each.name == name)
         return next(iter(named.values()), None)
 
+    def source_of(self, snapshot: Snapshot) -> Volume:
+        """Return the volume that a snapshot is of, deleted or not."""
+        every = {volume.uuid: volume for volume in (*self.trash.volumes, *self.volumes.values())}
+        return every[snapshot.source]
+
     def with_snapshot(self, snapshot: Snapshot) -> Facts:
         """Return the facts with the snapshot added or replaced."""
         others = tuple(each for each in self.taken.get(snapshot.source, ()) if each.dataset != snapshot.dataset)
@@ -149,7 +155,28 @@ class Facts(NamedTuple):
 
 
 class CreateVolume(NamedTuple):
-    """Make the volume."""
+    """Make the volume; `secret`: what becomes its key, if it is encrypted."""
+
+    volume: Volume
+    secret: Optional[Secret] = None
+
+
+class UnlockVolume(NamedTuple):
+    """See that the secret is the key of the volume, and where it has to be there for what follows, `load` it."""
+
+    volume: Volume
+    secret: Secret
+    load: bool
+
+
+class ShowDevice(NamedTuple):
+    """See that a clone, whose key is loaded, has its device: it does not come with the key in every case."""
+
+    volume: Volume
+
+
+class FinishVolume(NamedTuple):
+    """Give a clone the size and the reservation that an earlier run could not."""
 
     volume: Volume
 
@@ -236,7 +263,17 @@ class Unpublish(NamedTuple):
     last: bool
 
 
-VolumeStep = Union[CreateVolume, CloneVolume, DestroyVolume, TrashVolume, GrowVolume, ModifyVolume]
+VolumeStep = Union[
+    UnlockVolume,
+    ShowDevice,
+    CreateVolume,
+    CloneVolume,
+    FinishVolume,
+    DestroyVolume,
+    TrashVolume,
+    GrowVolume,
+    ModifyVolume,
+]
 Step = Union[VolumeStep, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish]
 
 

@@ -54,16 +54,20 @@ class Commands(Protocol):
 
     count: int
 
-    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+    def start(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Running:
         """Start a command; raise `HostError` if it cannot be started."""
         ...
 
-    def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+    def run(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
         """Run a command to its end."""
         ...
 
-    def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
-        """Run independent commands side by side; results in the order given. Never raises."""
+    def run_all(self, argvs: Sequence[Sequence[str]], stdins: Sequence[Optional[bytes]] = ()) -> list[Completed]:
+        """
+        Run independent commands side by side; results in the order given. Never raises.
+
+        `stdins` has what each reads on its standard input; where it is empty, none reads anything.
+        """
         ...
 
     def remaining(self) -> float:
@@ -128,7 +132,7 @@ class SystemCommands:
         """Keep the descriptor open in every command from now on."""
         self._held = (*self._held, descriptor)
 
-    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+    def start(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Running:
         """Start a command in the C locale, without a standard input unless one is given."""
         command = tuple(argv)
         try:
@@ -143,28 +147,30 @@ class SystemCommands:
         except OSError as error:
             raise _not_started(command[0], error) from error
         self.count += 1
-        return _Process(command, popen, None if stdin is None else stdin.encode(), self._deadline)
+        return _Process(command, popen, stdin, self._deadline)
 
-    def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+    def run(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
         """Run a command to its end."""
         return self.start(argv, stdin).wait()
 
-    def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
+    def run_all(self, argvs: Sequence[Sequence[str]], stdins: Sequence[Optional[bytes]] = ()) -> list[Completed]:
         """Run independent commands side by side, so many at once as the width allows."""
         done: list[Completed] = []
         running: deque[Running] = deque()
-        for argv in argvs:
+        for argv, stdin in zip(argvs, stdins or [None] * len(argvs)):
             if len(running) >= WIDTH:
                 done.append(running.popleft().wait())
-            running.append(self._start_when_possible(argv, running, done))
+            running.append(self._start_when_possible(argv, stdin, running, done))
         done.extend(process.wait() for process in running)
         return done
 
-    def _start_when_possible(self, argv: Sequence[str], running: deque[Running], done: list[Completed]) -> Running:
+    def _start_when_possible(
+        self, argv: Sequence[str], stdin: Optional[bytes], running: deque[Running], done: list[Completed]
+    ) -> Running:
         """Start a command; while the system has no room for a process, wait for one of ours to end."""
         while True:
             try:
-                return self.start(argv)
+                return self.start(argv, stdin)
             except HostError as error:  # noqa: PERF203 - a process is started anyway
                 cause = error.__cause__
                 if not (running and isinstance(cause, OSError) and cause.errno == errno.EAGAIN):

@@ -50,6 +50,15 @@ options:
         a dictionary with either C(snapshot) or C(volume) and a uuid. A volume with a source is a clone. It begins with
         the content of the source, has its C(volblocksize), whatever was asked for, and is never smaller. It does not
         depend on the source, which can be destroyed at any time.
+      - C(encryption) of a volume that is made, none by default, leaves its encryption to the parent dataset. As a
+        dictionary it makes the volume an encryption root with a key of its own. C(cipher), V(on) or one of aes-128-ccm,
+        aes-192-ccm, aes-256-ccm, aes-128-gcm, aes-192-gcm and aes-256-gcm; C(keyformat), passphrase (default), hex or
+        raw; C(unload_key), V(true) to unload the key when the volume is not published. C(encryption_key), the name of
+        the key in O(secrets), a passphrase of 8 to 512 bytes, 64 hexadecimal digits, or 32 bytes in base64. A clone
+        shares the key of its source for good, so it needs that key and the same C(cipher) and C(keyformat).
+      - C(encryption_key) is also needed to publish an encrypted volume, and to make it grow while its key is not
+        loaded. A wrong key is refused, whether the right one is loaded or not. After a reboot no key is loaded; the
+        volume is served again once it is published once more, or its key is loaded by hand.
       - Kind C(volume), present, with C(uuid) in place of C(name). C(required_bytes) and C(limit_bytes). The volume
         grows if it is smaller; it never shrinks. While it is published, this is done only when the kernel shows the
         size.
@@ -191,6 +200,21 @@ EXAMPLES = r"""
         properties:
           compression: zstd
 
+- name: Make an encrypted volume
+  freebsd.storage.apply:
+    parent: tank/csi
+    secrets:
+      payroll: "{{ vault_payroll_passphrase }}"
+    resources:
+      - key: payroll
+        kind: volume
+        name: payroll
+        required_bytes: 10737418240
+        encryption:
+          cipher: aes-256-gcm
+          unload_key: true
+        encryption_key: payroll
+
 - name: Withdraw it from every node
   freebsd.storage.apply:
     parent: tank/csi
@@ -278,6 +302,11 @@ results:
           returned: success
           type: dict
           sample: {snapshot: 8f1c7f0f0d0e4b51a2a7b8a8e5a3b1c2}
+        encryption:
+          description: How it was asked to be encrypted; null where that was left to the parent dataset.
+          returned: success
+          type: dict
+          sample: {cipher: aes-256-gcm, keyformat: passphrase, unload_key: true}
         created:
           description: When it was made, in seconds since the epoch.
           returned: success

@@ -52,12 +52,13 @@ class Host:
         seconds: float = 30,
         patience: Optional[Patience] = None,
         check_mode: bool = False,
+        secrets: Optional[dict[str, str]] = None,
     ) -> Reply:
         commands = commands or SystemCommands(time.monotonic() + seconds)
         settings_dir = self.info["settings_dir"]
         request = Request(OWNER, self.info["parent"], settings_dir, 10, check_mode)
         engine = Engine(request, commands, LocalCtl(commands, settings_dir, patience=patience))
-        return engine.run(items_of(list(resources)))
+        return engine.run(items_of(list(resources), secrets or {}))
 
     def fault(self, **what: Any) -> None:
         self.simulated.control("fault", **what)

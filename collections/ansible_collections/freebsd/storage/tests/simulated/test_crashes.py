@@ -35,7 +35,7 @@ class Doomed(SystemCommands):
         self._number = number
         self._moment = moment
 
-    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
+    def start(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Running:
         if self.count + 1 < self._number:
             return super().start(argv, stdin)
         if self._moment == "before":
@@ -55,12 +55,14 @@ class _Last:
         os._exit(KILLED)
 
 
-def killed(host: Host, number: int, moment: str, resources: Sequence[dict[str, Any]]) -> bool:
+def killed(
+    host: Host, number: int, moment: str, resources: Sequence[dict[str, Any]], secrets: Optional[dict[str, str]] = None
+) -> bool:
     """Run a batch in a process that is killed; False if it ended before it came so far."""
     child = os.fork()
     if child == 0:
         try:
-            host.apply(*resources, commands=Doomed(number, moment))
+            host.apply(*resources, commands=Doomed(number, moment), secrets=secrets)
         except BaseException:  # noqa: BLE001 - the child must not go on with the tests
             os._exit(1)
         os._exit(0)

@@ -33,7 +33,7 @@ class Destroying:
             for number, step in self._steps
             if isinstance(step, (DestroyVolume, TrashVolume)) and number not in self._jobs.errors
         ]
-        trash = [number for number, step in unwanted if isinstance(step, TrashVolume)]
+        trash = [n for n, step in unwanted if isinstance(step, TrashVolume) and not step.volume.shares_key]
         if trash and not self._facts.trash.exists:
             self._jobs.run([Job(tuple(trash), api.create_trash(_names.trash_of(self._facts.parent)))])
         self._volumes([(number, step) for number, step in unwanted if number not in self._jobs.errors])
@@ -59,6 +59,8 @@ class Destroying:
     def _command(self, step: Union[DestroyVolume, TrashVolume]) -> list[str]:
         if isinstance(step, DestroyVolume):
             return api.destroy(step.volume.dataset)
+        if step.volume.shares_key:
+            return api.mark_deleted(step.volume.dataset)
         return api.rename(step.volume.dataset, _names.trashed(self._facts.parent, step.volume.uuid))
 
 

@@ -112,7 +112,7 @@ class Engine:
             self._predict(upkeep.predicted(facts), items)
             return []
         self.begun = True
-        self._stirred |= facts.trash.exists and bool(upkeep.leftovers(facts))
+        self._stirred |= facts.trash.used and bool(upkeep.leftovers(facts))
         facts, undone = upkeep.complete(facts, self._commands)
         self._drift += undone
         return self._execute(facts, items)
@@ -133,7 +133,7 @@ class Engine:
 
     def _stirs(self, steps: Sequence[Step], facts: Facts) -> bool:
         """Return whether there may be deleted volumes that nothing keeps any more."""
-        taking = (DestroySnapshot, DestroyVolume) if facts.trash.exists else ()
+        taking = (DestroySnapshot, DestroyVolume) if facts.trash.used else ()
         return any(isinstance(step, (TrashVolume, *taking)) for step in steps)
 
     def _held(self, planned: Sequence[Planned], doing: Round) -> list[Item]:

@@ -39,7 +39,7 @@ def apply(options: Mapping[str, Any], *, check_mode: bool, diff: bool) -> dict[s
     )
     engine = Engine(request, commands, ctl_of(options["privilege"], commands, options["settings_dir"]))
     try:
-        reply = engine.run(items_of(options["resources"]))
+        reply = engine.run(items_of(options["resources"], options["secrets"]))
     except HostError:
         raise
     except Exception as error:

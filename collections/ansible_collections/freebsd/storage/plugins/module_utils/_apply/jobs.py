@@ -16,10 +16,11 @@ from ..errors import HostError
 
 
 class Job(NamedTuple):
-    """A command, and the items that fail with it."""
+    """A command, the items that fail with it, and what it reads on its standard input."""
 
     items: tuple[int, ...]
     argv: Sequence[str]
+    stdin: Optional[bytes] = None
 
 
 class Jobs:
@@ -43,7 +44,7 @@ class Jobs:
 
     def _ends(self, jobs: Sequence[Job]) -> list[tuple[Job, Optional[HostError]]]:
         """Run the commands; return each with its error, if it had one."""
-        ends = self._commands.run_all([job.argv for job in jobs])
+        ends = self._commands.run_all([job.argv for job in jobs], [job.stdin for job in jobs])
         return [(job, parse.failure(done)) for job, done in zip(jobs, ends)]
 
     def _noted(self, ends: Sequence[tuple[Job, Optional[HostError]]]) -> set[int]:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 from .. import _names, _nouns
 from .._ctl import check
 from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
-from .._state import GrowVolume, Publish, Step, Unpublish
+from .._state import GrowVolume, Publish, ShowDevice, Step, UnlockVolume, Unpublish
 from .._zfs import plan as zfs_plan
 from .._zfs.grow import VolumeGrown
 from .._zfs.model import Group, Record, Snapshot, Volume
@@ -67,6 +67,8 @@ def predicted(each: Planned, owner: str) -> Outcome:
 
 def _is_due(each: Planned, step: Step, owner: str) -> bool:
     """Return whether a step has anything to do: what is recorded may not be what the kernel shows."""
+    if isinstance(step, (UnlockVolume, ShowDevice)):
+        return False
     kernel = each.plan.facts.kernel
     if kernel is None:
         return True

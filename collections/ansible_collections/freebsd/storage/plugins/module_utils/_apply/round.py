@@ -37,6 +37,7 @@ from .destroying import Destroying
 from .exporting import Exporting
 from .jobs import Jobs
 from .spec import Item
+from .unlocking import Unlocking
 from .writing import Writing
 
 
@@ -90,9 +91,13 @@ class Round:
         `held` has the items whose dataset is in use by somebody unknown.
         """
         steps = [(each.item.number, step) for each in self._planned for step in each.plan.steps]
-        Writing(self._jobs, steps, owner_value(self._facts)).execute()
+        unlocking = Unlocking(self._jobs, steps, self._facts)
+        unlocking.execute()
+        unlocked = [(number, step) for number, step in steps if number not in self.errors]
+        Writing(self._jobs, unlocked, owner_value(self._facts)).execute()
         if any(_is_exported(step) for _number, step in steps):
             self._export(steps)
+        unlocking.relock()
         destroying = Destroying(self._jobs, steps, self._facts)
         destroying.execute()
         self.held = destroying.held

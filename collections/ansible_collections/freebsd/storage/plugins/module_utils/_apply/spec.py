@@ -16,10 +16,12 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .. import _names
+from .. import _names, _secrets
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._secrets import Secret
+from .._zfs import keys
 from .._zfs.grow import VolumeGrown
-from .._zfs.model import PROPERTIES, Parameters
+from .._zfs.model import PROPERTIES, Encryption, Parameters
 from .._zfs.modify import VolumeModified
 from .._zfs.plan import VolumeWanted
 from .._zfs.plan_groups import GroupUnwanted, GroupWanted
@@ -48,6 +50,13 @@ _COMMON: dict[str, Any] = {
     "kind": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+# The name of a secret, not a secret.
+_ENCRYPTION_KEY: dict[str, Any] = {"encryption_key": {"type": "str", "no_log": False}}
+_ENCRYPTION: dict[str, Any] = {
+    "cipher": {"type": "str", "required": True, "choices": ["on", *keys.CIPHERS]},
+    "keyformat": {"type": "str", "default": "passphrase", "choices": list(keys.KEYFORMATS), "no_log": False},
+    "unload_key": {"type": "bool", "default": False, "no_log": False},
+}
 _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
     ("volume", "present"): {
         "name": {"type": "str", "required": True},
@@ -59,11 +68,14 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "properties": {"type": "dict", "default": {}},
         "attributes": {"type": "dict", "default": {}},
         "source": {"type": "dict"},
+        "encryption": {"type": "dict"},
+        **_ENCRYPTION_KEY,
     },
     ("volume", "grown"): {
         "uuid": {"type": "str", "required": True},
         "required_bytes": {"type": "int", "default": 0},
         "limit_bytes": {"type": "int", "default": 0},
+        **_ENCRYPTION_KEY,
     },
     ("volume", "modified"): {
         "uuid": {"type": "str", "required": True},
@@ -93,6 +105,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "protocol": {"type": "str", "default": "iscsi", "choices": ["iscsi"]},
         "portal_group": {"type": "str", "default": "csi"},
         "node_limit": {"type": "int", "default": 0},
+        **_ENCRYPTION_KEY,
     },
     ("publication", "absent"): {
         "volume": {"type": "str", "required": True},
@@ -136,23 +149,23 @@ class Item(NamedTuple):
     wish: Union[Wish, HostError]
 
 
-def items_of(resources: list[dict[str, Any]]) -> list[Item]:
-    """Check every resource on its own; a wrong one does not fail the others."""
-    return [_item(index, resource) for index, resource in enumerate(resources)]
+def items_of(resources: list[dict[str, Any]], secrets: Mapping[str, object] = {}) -> list[Item]:
+    """Check every resource on its own; a wrong one does not fail the others. They refer to `secrets` by name."""
+    return [_item(index, resource, secrets) for index, resource in enumerate(resources)]
 
 
-def _item(index: int, resource: dict[str, Any]) -> Item:
+def _item(index: int, resource: dict[str, Any], secrets: Mapping[str, object]) -> Item:
     key = resource.get("key")
     kind = resource.get("kind")
     noun = kind if isinstance(kind, str) else "resource"
     try:
-        wish: Union[Wish, HostError] = _wish(resource)
+        wish: Union[Wish, HostError] = _wish(resource, secrets)
     except HostError as error:
         wish = error
     return Item(index, str(index) if key is None else str(key), noun, wish)
 
 
-def _wish(resource: dict[str, Any]) -> Wish:
+def _wish(resource: dict[str, Any], secrets: Mapping[str, object]) -> Wish:
     form = _form(resource)
     spec = next((spec for known, spec in _SPECS.items() if known == form), None)
     if spec is None:
@@ -161,7 +174,10 @@ def _wish(resource: dict[str, Any]) -> Wish:
     checked = ArgumentSpecValidator({**_COMMON, **spec}).validate(resource)
     if checked.error_messages:
         raise HostError("invalid", "; ".join(checked.error_messages))
-    return _MAKERS[form](checked.validated_parameters)
+    options = checked.validated_parameters
+    if "encryption_key" in options:
+        options["encryption_key"] = _secrets.named(secrets, options["encryption_key"], "encryption_key")
+    return _MAKERS[form](options)
 
 
 def _form(resource: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -186,11 +202,30 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
         properties=_properties(options["properties"]),
         attributes=_attributes(options["attributes"]),
         source=source,
+        encryption=_encryption(options["encryption"]),
     )
+    _check_encryption(parameters, options["encryption_key"])
     size = len(parameters.to_json())
     if size > _names.VALUE_LIMIT:
         raise _invalid("attributes", f"with properties they take {size} bytes, ZFS keeps {_names.VALUE_LIMIT}")
-    return VolumeWanted(_name(options["name"]), required, limit, parameters)
+    return VolumeWanted(_name(options["name"]), required, limit, parameters, options["encryption_key"])
+
+
+def _encryption(given: Optional[dict[str, Any]]) -> Optional[Encryption]:
+    if given is None:
+        return None
+    checked = ArgumentSpecValidator(_ENCRYPTION).validate(given)
+    if checked.error_messages:
+        raise _invalid("encryption", "; ".join(checked.error_messages))
+    return Encryption(**checked.validated_parameters)
+
+
+def _check_encryption(parameters: Parameters, secret: Optional[Secret]) -> None:
+    """Refuse a key for what would not be encrypted, and what ZFS refuses only later."""
+    if parameters.encryption is None and secret is not None:
+        raise _invalid(keys.OPTION, "given for a volume that is not to be encrypted; ask for encryption, too")
+    if parameters.encryption is not None and parameters.properties.get("copies") == "3":
+        raise _invalid("properties", "an encrypted volume cannot have 3 copies")
 
 
 def _source(source: Optional[Mapping[Any, Any]]) -> Optional[dict[str, str]]:
@@ -205,7 +240,7 @@ def _source(source: Optional[Mapping[Any, Any]]) -> Optional[dict[str, str]]:
 
 
 def _volume_grown(options: Mapping[str, Any]) -> VolumeGrown:
-    return VolumeGrown(options["uuid"], *_sizes(options))
+    return VolumeGrown(options["uuid"], *_sizes(options), options["encryption_key"])
 
 
 def _volume_modified(options: Mapping[str, Any]) -> VolumeModified:
@@ -252,6 +287,7 @@ def _publication_wanted(options: Mapping[str, Any]) -> PublicationWanted:
         protocol=options["protocol"],
         portal_group=options["portal_group"],
         node_limit=options["node_limit"],
+        secret=options["encryption_key"],
     )
 
 

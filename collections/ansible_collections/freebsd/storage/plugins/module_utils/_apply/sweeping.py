@@ -37,7 +37,9 @@ def ours(facts: Facts, trash: Trash) -> frozenset[str]:
 
 
 def _look(facts: Facts, commands: Commands) -> Trash:
-    done = commands.run(api.read(_names.trash_of(facts.parent)))
+    every = (*facts.volumes.values(), *facts.trash.volumes)
+    marked = any(volume.shares_key for volume in every)
+    done = commands.run(api.read(facts.parent if marked else _names.trash_of(facts.parent)))
     return parse.trash(done.out, facts.parent, owner_value(facts)) if parse.failure(done) is None else Trash()
 
 

@@ -12,14 +12,22 @@ from .._state import Facts, owner_value
 from .._zfs import api, parse
 from .._zfs.model import DELETED, HIDDEN, Drift, Snapshot, Volume
 from ..command import Commands
+from ..errors import HostError
 from .jobs import Job, Jobs
+
+_LOCKED = HostError(
+    "degraded", "it was not given its size yet, for which its key has to be loaded: ask for the volume once more"
+)
 
 
 def complete(facts: Facts, commands: Commands) -> tuple[Facts, list[Drift]]:
     """Do it; return the facts as they are then, and what could not be done."""
     jobs = Jobs(commands)
     unfinished = _unfinished(facts)
-    jobs.run([Job((number,), api.finish(volume)) for number, volume in enumerate(unfinished)])
+    jobs.errors = {number: _LOCKED for number, volume in enumerate(unfinished) if volume.locked}
+    jobs.run(
+        [Job((number,), api.finish(volume)) for number, volume in enumerate(unfinished) if number not in jobs.errors]
+    )
     jobs.clean([Job((), api.destroy_later(each.dataset)) for each in leftovers(facts)], "leftover_snapshot")
     done = [volume for number, volume in enumerate(unfinished) if number not in jobs.errors]
     for volume in _seen(facts, jobs, done):
@@ -33,7 +41,7 @@ def complete(facts: Facts, commands: Commands) -> tuple[Facts, list[Drift]]:
 def predicted(facts: Facts) -> Facts:
     """Return the facts as they were if all went well."""
     for volume in _unfinished(facts):
-        facts = facts.with_volume(_finished(volume))
+        facts = facts.with_volume(volume.finished())
     return facts
 
 
@@ -53,7 +61,3 @@ def _seen(facts: Facts, jobs: Jobs, volumes: Sequence[Volume]) -> list[Volume]:
 
 def _unfinished(facts: Facts) -> list[Volume]:
     return [volume for volume in facts.volumes.values() if volume.unfinished]
-
-
-def _finished(volume: Volume) -> Volume:
-    return volume._replace(size_bytes=max(volume.size_bytes, volume.goal_bytes), reserved=not volume.thin)

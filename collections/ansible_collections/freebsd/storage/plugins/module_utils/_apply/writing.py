@@ -7,9 +7,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
-from .._state import CloneVolume, CreateVolume, GrowVolume, ModifyVolume, Publish, Step, TakeGroup, TakeSnapshot
-from .._zfs import api
+from .._state import (
+    CloneVolume,
+    CreateVolume,
+    FinishVolume,
+    GrowVolume,
+    ModifyVolume,
+    Publish,
+    Step,
+    TakeGroup,
+    TakeSnapshot,
+)
+from .._zfs import api, keys
 from .._zfs.model import Volume
 from ..errors import HostError
 from .jobs import Job, Jobs
@@ -32,7 +43,8 @@ class Writing:
 
     def execute(self) -> None:
         """Run every command of the phase."""
-        made = [Job((number,), argv) for number, step in self._steps if (argv := self._command(step))]
+        made = [Job((n,), argv, _read_by(step)) for n, step in self._steps if (argv := self._command(step))]
+        made += [Job((n,), api.finish(step.volume)) for n, step in self._steps if isinstance(step, FinishVolume)]
         good = self._jobs.run([*made, *self._records()])
         self._jobs.changed.update(number for job in made for number in job.items if number in good)
         Modifying(self._jobs, self._steps).execute()
@@ -87,3 +99,10 @@ class Writing:
             if isinstance(step, (GrowVolume, ModifyVolume)) and error is not None and error.code == "out_of_space":
                 option = "required_bytes" if isinstance(step, GrowVolume) else "thin"
                 self._jobs.errors[number] = HostError("out_of_range", error.msg, option=option)
+
+
+def _read_by(step: Step) -> Optional[bytes]:
+    """Return what the command of a step reads on its standard input."""
+    if not isinstance(step, CreateVolume) or step.secret is None or step.volume.parameters.encryption is None:
+        return None
+    return keys.material(step.secret, step.volume.parameters.encryption.keyformat)

@@ -14,7 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import _names
+from .._secrets import Secret
 from .._state import Chooser, Facts, NextRound, Plan, Publish, Unpublish, known_kernel
+from .._zfs import keys
 from .._zfs.model import Record, Volume
 from .._zfs.seen import check_finished, check_readable
 from ..errors import HostError
@@ -34,6 +36,7 @@ class PublicationWanted(NamedTuple):
     protocol: str
     portal_group: str
     node_limit: int = 0
+    secret: Optional[Secret] = None
 
 
 class PublicationUnwanted(NamedTuple):
@@ -58,17 +61,19 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
     if record is not None and not record.leaving:
         _check_same(volume, record, want)
         step = Publish(volume, record, strays_of(facts, volume.uuid, volume.records), new=False)
+        unlock = keys.to_publish(volume, want.secret, new=False)
         return Plan(
-            facts, (step,), volume, record, depends=facts.makers.get((volume.uuid, _names.node_name(want.node)))
+            facts, (*unlock, step), volume, record, depends=facts.makers.get((volume.uuid, _names.node_name(want.node)))
         )
     _check_alone(volume, want)
     _check_room(facts, volume)
     _check_node(facts, want)
+    unlock = keys.to_publish(volume, want.secret, new=True)
     record = _record(want, choose.token())
     published = volume.with_record(record)
     step = Publish(published, record, strays_of(facts, volume.uuid, published.records), new=True)
     facts = facts.with_volume(published).with_maker(volume.uuid, _names.node_name(want.node), item)
-    return Plan(facts, (step,), published, record)
+    return Plan(facts, (*unlock, step), published, record)
 
 
 def plan_absent(facts: Facts, want: PublicationUnwanted) -> Plan:

@@ -12,6 +12,7 @@ from .. import _names
 from .model import Group, Snapshot, Volume
 
 _GET = ("zfs", "get", "-Hp")
+_VOLMODE = "dev"
 # User properties have no common word to ask for, so "all" it is, without what is inherited or default.
 _WHAT = ("-s", "local,received,none", "-o", "name,property,value,source", "all")
 
@@ -35,10 +36,11 @@ def create(volume: Volume, owner_value: str) -> list[str]:
     """
     Make a volume with everything there is to know about it, in one command.
 
-    volmode=dev: no partition of a guest is tasted by the host's GEOM.
+    volmode=dev: no partition of a guest is tasted by the host's GEOM. An encrypted one reads its key
+    on standard input.
     """
     wanted = volume.parameters
-    options = {"volblocksize": str(wanted.volblocksize), **_options(volume, owner_value)}
+    options = {"volblocksize": str(wanted.volblocksize), **_encryption(volume), **_options(volume, owner_value)}
     thin = ["-s"] if wanted.thin else []
     return ["zfs", "create", *thin, "-V", str(volume.size_bytes), *_settings(options), volume.dataset]
 
@@ -129,12 +131,49 @@ def rollback(snapshot: str) -> list[str]:
     return ["zfs", "rollback", snapshot]
 
 
+def mark_deleted(dataset: str) -> list[str]:
+    """Say of a volume that cannot be moved that it is deleted."""
+    return set_properties(dataset, {f"{_names.PREFIX}deleted": _names.SCHEMA})
+
+
+def load_key(root: str) -> list[str]:
+    """Load the key of an encryption root; it is read on standard input."""
+    return ["zfs", "load-key", root]
+
+
+def try_key(root: str) -> list[str]:
+    """See whether a key, read on standard input, is that of an encryption root; whether it is loaded or not."""
+    return ["zfs", "load-key", "-n", root]
+
+
+def unload_key(root: str) -> list[str]:
+    """Forget the key of an encryption root; zfs refuses while one of its volumes is open."""
+    return ["zfs", "unload-key", root]
+
+
+def show_device(dataset: str) -> list[str]:
+    """
+    Have the device of a volume, whose key is loaded, made where it is missing.
+
+    With a key comes the device of its root, and those of the root's clones, but not those of their
+    clones. Setting volmode makes it, even to what it is; one that is there stays.
+    """
+    return set_properties(dataset, {"volmode": _VOLMODE})
+
+
 def _settings(options: dict[str, str]) -> list[str]:
     return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
 
 def _options(volume: Volume, owner_value: str) -> dict[str, str]:
-    return {"volmode": "dev", **volume.parameters.properties, **_own_properties(volume, owner_value)}
+    return {"volmode": _VOLMODE, **volume.parameters.properties, **_own_properties(volume, owner_value)}
+
+
+def _encryption(volume: Volume) -> dict[str, str]:
+    wanted = volume.parameters.encryption
+    if wanted is None:
+        return {}
+    return {"encryption": wanted.cipher, "keyformat": wanted.keyformat, "keylocation": "prompt"}
 
 
 def _own_properties(volume: Volume, owner_value: str) -> dict[str, str]:

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
+from .._secrets import Secret
 from .._state import Facts, GrowVolume, NextRound, Plan, known_kernel
 from ..errors import HostError
-from . import sizes
+from . import keys, sizes
 from .seen import check_readable
 
 
@@ -20,6 +21,7 @@ class VolumeGrown(NamedTuple):
     uuid: str
     required_bytes: int
     limit_bytes: int
+    secret: Optional[Secret] = None
 
 
 def plan_grow(facts: Facts, want: VolumeGrown) -> Plan:
@@ -44,4 +46,6 @@ def plan_grow(facts: Facts, want: VolumeGrown) -> Plan:
         return Plan(facts, (), volume, depends=volume.maker)
     grown = volume._replace(size_bytes=size)
     after = facts.with_volume(grown)._replace(grown=facts.grown | {volume.uuid})
-    return Plan(after, (GrowVolume(grown, grows=grows, exported=exported),), grown, depends=volume.maker)
+    unlock = keys.to_resize(volume, want.secret) if grows else ()
+    step = GrowVolume(grown, grows=grows, exported=exported)
+    return Plan(after, (*unlock, step), grown, depends=volume.maker)

@@ -28,13 +28,21 @@ PROPERTIES = (
 )
 
 
+class Encryption(NamedTuple):
+    """How a volume is encrypted; `unload_key`: the key is not to stay while the volume is not published."""
+
+    cipher: str
+    keyformat: str
+    unload_key: bool = False
+
+
 class Parameters(NamedTuple):
     """
     How a volume was asked to be made; what of it cannot be changed later.
 
     `properties` are native ZFS properties, `attributes` are kept for whoever asked and mean nothing
     here. `source` is what it was cloned from, {"snapshot": uuid} or {"volume": uuid}; the
-    volblocksize is then that of the source.
+    volblocksize is then that of the source. `encryption`: None leaves it to the parent dataset.
     """
 
     volblocksize: int
@@ -43,18 +51,21 @@ class Parameters(NamedTuple):
     properties: Mapping[str, str]
     attributes: Mapping[str, str]
     source: Optional[Mapping[str, str]] = None
+    encryption: Optional[Encryption] = None
 
     def to_json(self) -> str:
         """Return the canonical form: ASCII, sorted, without blanks."""
         data = dict(self._asdict())
         if self.source is None:
             del data["source"]
-        return compact_json(data)
+        del data["encryption"]
+        return compact_json(data if self.encryption is None else {**data, "encryption": self.encryption._asdict()})
 
     @classmethod
     def from_json(cls, text: str) -> Parameters:
         """Read `to_json`'s form; raise ValueError on anything else."""
-        data = _object(text, frozenset(cls._fields) - {"source"}, optional=frozenset({"source"}))
+        optional = frozenset({"source", "encryption"})
+        data = _object(text, frozenset(cls._fields) - optional, optional=optional)
         return cls(
             volblocksize=_typed(data["volblocksize"], int),
             thin=_typed(data["thin"], bool),
@@ -62,6 +73,7 @@ class Parameters(NamedTuple):
             properties=_texts(data["properties"]),
             attributes=_texts(data["attributes"]),
             source=_texts(data["source"]) if "source" in data else None,
+            encryption=_encryption(data["encryption"]) if "encryption" in data else None,
         )
 
     def as_of(self, source: Parameters) -> Parameters:
@@ -123,7 +135,8 @@ class Volume(NamedTuple):
 
     `unreadable` tells of publications whose records cannot be read: to whom it is exported is then
     not known. `goal_bytes` is the size a clone is to get, and `reserved` whether its blocks are set
-    aside. `written_bytes` were written since its newest snapshot. `hidden`: it has no device. `maker`: the
+    aside. `written_bytes` were written since its newest snapshot. `hidden`: it has no device. `root` is the
+    dataset whose key it needs, empty if none, and `locked` whether that is not loaded. `maker`: the
     item of the running batch that is to make it, if any. `settings` are the changeable native properties
     set on it, and `thin_now` is whether it is thin where that was changed after its creation.
     """
@@ -146,6 +159,8 @@ class Volume(NamedTuple):
     maker: Optional[int] = None
     settings: Mapping[str, str] = {}
     thin_now: Optional[bool] = None
+    root: str = ""
+    locked: bool = False
 
     @property
     def thin(self) -> bool:
@@ -153,10 +168,24 @@ class Volume(NamedTuple):
         return self.parameters.thin if self.thin_now is None else self.thin_now
 
     @property
+    def shares_key(self) -> bool:
+        """Whether it has its key from a dataset beside it, as clones do; zfs renames no such volume."""
+        return self.parameters.encryption is not None and self.root not in ("", self.dataset)
+
+    @property
+    def unloads_key(self) -> bool:
+        """Whether its key is not to stay while it is not published."""
+        return self.parameters.encryption is not None and self.parameters.encryption.unload_key
+
+    @property
     def unfinished(self) -> bool:
         """Whether it is a clone that was not given its size or its reservation: something ended too early."""
         cloned = self.parameters.source is not None
         return cloned and (self.size_bytes < self.goal_bytes or not (self.reserved or self.thin))
+
+    def finished(self) -> Volume:
+        """Return it with the size and the reservation it is to have."""
+        return self._replace(size_bytes=max(self.size_bytes, self.goal_bytes), reserved=not self.thin)
 
     def record_of(self, node: str) -> Optional[Record]:
         """Return the record of the publication to `node`, if there is one."""
@@ -276,6 +305,11 @@ class Trash(NamedTuple):
     exists: bool = False
     removable: bool = False
 
+    @property
+    def used(self) -> bool:
+        """Whether there is anything in it, or at least the place."""
+        return self.exists or bool(self.volumes)
+
 
 class Inventory(NamedTuple):
     """
@@ -317,6 +351,16 @@ def _texts(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise ValueError("not an object of strings")
     return value
+
+
+def _encryption(value: object) -> Encryption:
+    if not isinstance(value, dict) or value.keys() != set(Encryption._fields):
+        raise ValueError("encryption is not described as known")
+    return Encryption(
+        cipher=_typed(value["cipher"], str),
+        keyformat=_typed(value["keyformat"], str),
+        unload_key=_typed(value["unload_key"], bool),
+    )
 
 
 _T = TypeVar("_T")

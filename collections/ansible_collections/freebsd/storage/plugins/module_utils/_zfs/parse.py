@@ -35,8 +35,8 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     guid = text_of(found[parent], "guid")
     value = _names.owner_value(owner, guid)
     judged, drift = _judged(found, parent, value)
-    deleted = [volume for volume in judged if _is_trash(parent, volume.dataset)]
-    unique, twins = _unique([volume for volume in judged if not _is_trash(parent, volume.dataset)])
+    deleted = [volume for volume in judged if _is_deleted(found, parent, volume.dataset)]
+    unique, twins = _unique([volume for volume in judged if volume not in deleted])
     known = {volume.uuid for volume in unique}
     taken = judged_snapshots(found, {volume.dataset: volume for volume in (*unique, *deleted)}, value)
     return Inventory(
@@ -57,9 +57,10 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
 
 
 def trash(text: str, parent: str, owner_value: str) -> Trash:
-    """Return what a read of the trash alone shows."""
+    """Return what a read of the trash alone, or of the parent, shows of deleted volumes."""
     found = properties(text)
-    deleted, _drift = _judged(found, parent, owner_value)
+    judged, _drift = _judged(found, parent, owner_value)
+    deleted = [volume for volume in judged if _is_deleted(found, parent, volume.dataset)]
     taken = judged_snapshots(found, {volume.dataset: volume for volume in deleted}, owner_value)
     return _trash(found, parent, deleted, taken.snapshots)
 
@@ -106,6 +107,11 @@ def _is_trash(parent: str, dataset: str) -> bool:
     return dataset.startswith(f"{_names.trash_of(parent)}/")
 
 
+def _is_deleted(found: Mapping[str, Properties], parent: str, dataset: str) -> bool:
+    """Whether the volume waits for its snapshots to go: by its place, or by a mark where it cannot be moved."""
+    return _is_trash(parent, dataset) or is_own(found[dataset], "deleted")
+
+
 def _trash(
     found: Mapping[str, Properties], parent: str, deleted: Sequence[Volume], snapshots: Sequence[Snapshot]
 ) -> Trash:
@@ -123,7 +129,7 @@ def _uuids(found: Mapping[str, Properties], parent: str, owner_value: str) -> It
     """The datasets that carry the owner's mark and a uuid, whatever else can be read of them."""
     for name, props in found.items():
         uuid = props.get(f"{_names.PREFIX}uuid")
-        if _is_trash(parent, name) or uuid is None or uuid.source != "local":
+        if _is_deleted(found, parent, name) or uuid is None or uuid.source != "local":
             continue
         if _claim(name, props, owner_value) == owner_value:
             yield name, uuid.value
@@ -170,6 +176,8 @@ def _volume(name: str, props: Properties) -> Volume:
         settings={each: props[each].value for each in PROPERTIES if each in props and props[each].source == "local"},
         thin_now=_flag(own(props, "thin")) if is_own(props, "thin") else None,
         hidden="volmode" in props and props["volmode"].value == "none",
+        root=props["encryptionroot"].value.lstrip("-") if "encryptionroot" in props else "",
+        locked="keystatus" in props and props["keystatus"].value == "unavailable",
     )
 
 
@@ -216,6 +224,12 @@ def _unique(volumes: list[Volume]) -> tuple[tuple[Volume, ...], tuple[Drift, ...
 # text at the end of the message → code, remedy; first match wins
 _FAILURES: tuple[tuple[str, str, str], ...] = (
     (r"dataset already exists", "foreign_name", ""),
+    (r"Incorrect key provided", "denied", "give the key that the volume, or the one it is a clone of, was made with"),
+    (r"Key already (un)?loaded", "busy", "somebody else works on the key: try again"),
+    (r"key is not loaded or provided", "degraded", "load the key of the parent dataset: zfs load-key"),
+    (r"Encryption feature not enabled|unsupported encryption suite", "unsupported", "see zpool upgrade"),
+    (r"(Passphrase|Raw key|Hex key) too|Invalid hex character", "invalid", ""),
+    (r"Key unload error: .* is busy", "in_use", "it is still open or exported"),
     (r"dataset does not exist|could not find any snapshots", "not_found", ""),
     (
         r"out of space|size is greater than available space|disk quota exceeded",
@@ -243,7 +257,7 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         (
             r"must be|invalid property|bad numeric value|numeric value is too large|is readonly|"
-            r"does not apply|bad volume size|size cannot be zero|property value too long"
+            r"does not apply|encrypted datasets cannot|bad volume size|size cannot be zero|property value too long"
         ),
         "invalid",
         "",

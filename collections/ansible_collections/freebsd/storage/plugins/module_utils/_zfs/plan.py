@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import _names
-from .._state import Chooser, CreateVolume, DestroyVolume, Facts, NextRound, Plan, TrashVolume, Unpublish
+from .._secrets import Secret
+from .._state import Chooser, CreateVolume, DestroyVolume, Facts, FinishVolume, NextRound, Plan, TrashVolume, Unpublish
 from ..errors import HostError
-from . import sizes
-from .model import Parameters, Volume
+from . import keys, sizes
+from .model import Encryption, Parameters, Volume
 from .plan_clones import plan_clone
 from .seen import check_finished, check_readable
 
@@ -24,27 +25,48 @@ class VolumeWanted(NamedTuple):
     required_bytes: int
     limit_bytes: int
     parameters: Parameters
+    secret: Optional[Secret] = None
 
 
 def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -> Plan:
     """Make the volume unless a compatible one of that name exists."""
     existing = facts.volume_named(want.name)
+    if existing is not None and existing.unfinished and existing.locked:
+        return _finish(facts, existing, want)
     if existing is not None:
         check_finished(facts, existing)
         check_same(existing, want)
         return Plan(facts, (), existing, depends=existing.maker)
-    dataset = f"{facts.parent}/{_names.leaf_of(want.name)}"
+    uuid = choose.uuid()
+    dataset = f"{facts.parent}/{_leaf(want, uuid)}"
     if dataset in facts.freed:
         raise NextRound
     if dataset in facts.datasets:
         raise foreign_name(dataset, facts.owner)
-    blank = _blank(want, dataset, choose.uuid())._replace(maker=item)
+    blank = _blank(want, dataset, uuid)._replace(maker=item)
     if want.parameters.source is not None:
-        return plan_clone(facts, blank, want.required_bytes, want.limit_bytes)
+        return plan_clone(facts, blank, want.required_bytes, want.limit_bytes, want.secret)
     size = sizes.size_of(want.required_bytes, want.limit_bytes, blank.volblocksize)
     volume = blank._replace(size_bytes=size)
+    secret: Optional[Secret] = None
+    if want.parameters.encryption is not None:
+        volume, secret = volume._replace(root=dataset), keys.needed(volume, want.secret)
     after = facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid})
-    return Plan(after, (CreateVolume(volume),), volume)
+    return Plan(after, (CreateVolume(volume, secret),), volume)
+
+
+def _leaf(want: VolumeWanted, uuid: str) -> str:
+    """An encrypted clone cannot be moved out of the way when it is deleted, so its name is never used again."""
+    cloned = want.parameters.source is not None and want.parameters.encryption is not None
+    return _names.unique_leaf_of(want.name, uuid) if cloned else _names.leaf_of(want.name)
+
+
+def _finish(facts: Facts, existing: Volume, want: VolumeWanted) -> Plan:
+    """Complete a clone that an earlier run could not, for want of its key."""
+    finished = existing.finished()
+    check_same(finished, want)
+    steps = (*keys.to_resize(existing, want.secret), FinishVolume(finished))
+    return Plan(facts.with_volume(finished), steps, finished)
 
 
 def _blank(want: VolumeWanted, dataset: str, uuid: str) -> Volume:
@@ -124,6 +146,7 @@ def _different(volume: Volume, wanted: Parameters) -> HostError:
         actual = getattr(volume.parameters, option)
         if actual != expected:
             break
+    expected, actual = _plain(expected), _plain(actual)
     return HostError(
         "exists_differently",
         f"volume {volume.name!a} exists with another {option}: {actual}, not {expected}",
@@ -131,3 +154,7 @@ def _different(volume: Volume, wanted: Parameters) -> HostError:
         expected=expected,
         actual=actual,
     )
+
+
+def _plain(value: object) -> object:
+    return value._asdict() if isinstance(value, Encryption) else value

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from .. import _names
+from .._secrets import Secret
 from .._state import CloneVolume, Facts, NextRound, Plan
 from ..errors import HostError
-from . import sizes
+from . import keys, sizes
 from .model import HIDDEN, Snapshot, Volume
 from .seen import check_finished, check_seen
 
@@ -24,8 +25,10 @@ class Origin(NamedTuple):
     tapped: bool
 
 
-def plan_clone(facts: Facts, blank: Volume, required_bytes: int, limit_bytes: int) -> Plan:
-    """Give the volume the content of its source, the block size too; it is never smaller."""
+def plan_clone(
+    facts: Facts, blank: Volume, required_bytes: int, limit_bytes: int, secret: Optional[Secret] = None
+) -> Plan:
+    """Give the volume the content of its source, the block size and the key too; it is never smaller."""
     origin = _origin(facts, blank.parameters.source or {}, blank.uuid)
     block = origin.snapshot.volblocksize
     parameters = blank.parameters._replace(volblocksize=block)
@@ -41,8 +44,11 @@ def plan_clone(facts: Facts, blank: Volume, required_bytes: int, limit_bytes: in
         digest=parameters.digest(),
         reserved=not parameters.thin,
     )
+    source = facts.source_of(origin.snapshot)
+    volume = volume._replace(root=source.root, locked=source.locked)
     finish = size > origin.snapshot.size_bytes or not parameters.thin
-    return Plan(_after(facts, origin, volume), (CloneVolume(volume, *origin, finish=finish),), volume)
+    unlock = keys.to_clone(volume, source, secret, finish=finish)
+    return Plan(_after(facts, origin, volume), (*unlock, CloneVolume(volume, *origin, finish=finish)), volume)
 
 
 def _after(facts: Facts, origin: Origin, volume: Volume) -> Facts:

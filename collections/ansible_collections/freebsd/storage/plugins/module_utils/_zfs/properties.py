@@ -17,6 +17,7 @@ _NATIVE = frozenset(
     {
         *("type", "guid", "available", "creation", "used", "volsize", "volblocksize", "refreservation"),
         *("clones", "createtxg", "defer_destroy", "userrefs", "written", "volmode"),
+        *("encryptionroot", "keystatus"),
         *PROPERTIES,
     }
 )

@@ -29,6 +29,7 @@ class Call(NamedTuple):
     err: str = ""
     rc: int = 0
     late: bool = False
+    stdin: Optional[bytes] = None
 
 
 class _Done:
@@ -54,11 +55,11 @@ class ScriptedCommands:
     def hold(self, descriptor: int) -> None:
         assert descriptor >= 0
 
-    def start(self, argv: Sequence[str], stdin: Optional[str] = None) -> Running:
-        assert stdin is None
+    def start(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Running:
         said = " ".join(argv)
         assert self.calls, f"unexpected command: {said}"
         call = self.calls.pop(0)
+        assert stdin == call.stdin
         if call.words.endswith("…"):
             assert said.startswith(call.words[:-1].rstrip()), f"{said}\nis not {call.words}"
         else:
@@ -67,11 +68,11 @@ class ScriptedCommands:
         self.count += 1
         return _Done(Completed(tuple(argv), call.rc, call.out, call.err, late=call.late))
 
-    def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Completed:
+    def run(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
         return self.start(argv, stdin).wait()
 
-    def run_all(self, argvs: Sequence[Sequence[str]]) -> list[Completed]:
-        return [self.run(argv) for argv in argvs]
+    def run_all(self, argvs: Sequence[Sequence[str]], stdins: Sequence[Optional[bytes]] = ()) -> list[Completed]:
+        return [self.run(argv, stdin) for argv, stdin in zip(argvs, stdins or [None] * len(argvs))]
 
     def finished(self) -> None:
         assert not self.calls, f"never run: {[call.words for call in self.calls]}"

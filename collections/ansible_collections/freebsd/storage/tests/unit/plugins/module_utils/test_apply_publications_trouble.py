@@ -237,7 +237,7 @@ def test_a_second_publication_waits_for_the_end_of_the_first_in_the_same_batch(h
 
 def test_an_edit_between_read_and_swap_is_kept(host: Host) -> None:
     class Editing(ScriptedCommands):
-        def run(self, argv: Sequence[str], stdin: Optional[str] = None) -> Any:
+        def run(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Any:
             if argv[:2] == ["ctld", "-t"] and not host.conf.read_text().startswith("# edited"):
                 host.conf.write_text("# edited\n" + host.conf.read_text())
             return super().run(argv, stdin)

@@ -31,7 +31,7 @@ def test_a_command_is_a_list_of_arguments_in_the_c_locale() -> None:
 
 def test_a_command_has_no_standard_input_unless_it_is_given_one() -> None:
     assert commands().run(["cat"]).out == ""
-    assert commands().run(["cat"], "text").out == "text"
+    assert commands().run(["cat"], b"text").out == "text"
 
 
 def test_output_that_is_not_utf8_is_kept_readable() -> None:

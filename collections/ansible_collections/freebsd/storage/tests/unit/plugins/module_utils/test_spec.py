@@ -31,6 +31,7 @@ def test_a_volume_has_defaults() -> None:
         "properties": {},
         "attributes": {},
         "source": None,
+        "encryption": None,
     }
     assert (wish.required_bytes, wish.limit_bytes) == (0, 0)
 
