@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 from csi_driver.config import ConfigError
 from csi_driver.csi.services import Storage
 from csi_driver.errors import DriverError
+from csi_driver.monitor import monitored
 from csi_driver.node.linux import linux_node, source_addresses
 from csi_driver.orchestrator.backend import AnsibleBackend
+from csi_driver.orchestrator.measured import MeasuredRunner
 from csi_driver.orchestrator.runner import start_runner
 from csi_driver.orchestrator.worker_settings import RUNGS
 from csi_driver.storage import parameters
@@ -31,7 +33,7 @@ from csi_driver.storage.volumes import VolumeService
 from csi_driver.telemetry import Metrics, configure_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from csi_driver.config import Config, Environment
     from csi_driver.node.service import NodeService
@@ -48,7 +50,7 @@ def serve(config: Config, environment: Environment, *, controller: bool, node: b
         signal.signal(number, lambda *_: ended.set())
     metrics = Metrics()
     with contextlib.ExitStack() as stack:
-        storage = stack.enter_context(_storage(config, metrics)) if controller else None
+        storage, problem = stack.enter_context(_storage(config, metrics)) if controller else (None, _no_problem)
         here = _node(config, environment) if node else None
         from csi_driver.csi.server import Server  # noqa: PLC0415 - not before the runner
 
@@ -57,11 +59,17 @@ def serve(config: Config, environment: Environment, *, controller: bool, node: b
             metrics=metrics,
             storage=storage,
             node=here,
+            problem=problem,
             newest_capabilities=config.alpha_capabilities,
         )
+        stack.enter_context(monitored(config.metrics.listen, metrics, problem))
         server.start()
         ended.wait()
         server.stop(GRACE_SECONDS)
+
+
+def _no_problem() -> None:
+    """Say that nothing can ail a process that needs no other."""
 
 
 def check(config: Config) -> None:
@@ -73,7 +81,7 @@ def check(config: Config) -> None:
 
 
 @contextlib.contextmanager
-def _storage(config: Config, metrics: Metrics) -> Iterator[Storage]:
+def _storage(config: Config, metrics: Metrics) -> Iterator[tuple[Storage, Callable[[], str | None]]]:
     check(config)
     if not config.hosts:
         raise ConfigError("storage_hosts.hosts: a controller needs at least one storage host")
@@ -82,13 +90,15 @@ def _storage(config: Config, metrics: Metrics) -> Iterator[Storage]:
         runner = start_runner(config, run_root=run_root)
         metrics.watch_rung(RUNGS, lambda: runner.rung)
         try:
-            backend = AnsibleBackend(config, runner)
-            yield Storage(
+            backend = AnsibleBackend(config, MeasuredRunner(runner, metrics))
+            metrics.watch_lanes(config.hosts, backend.waiting)
+            storage = Storage(
                 volumes=VolumeService(config, backend),
                 snapshots=SnapshotService(config, backend),
                 groups=GroupSnapshotService(config, backend),
                 health=HealthService(config, backend),
             )
+            yield storage, runner.problem
         finally:
             runner.close()
     finally:

@@ -107,6 +107,19 @@ def _check_portal(value: str) -> str:
     return value
 
 
+def _check_listen(value: str) -> str:
+    address, _, port = value.rpartition(":")
+    bracketed = address.startswith("[") and address.endswith("]")
+    try:
+        written = bracketed == (ipaddress.ip_address(address[1:-1] if bracketed else address).version == 6)  # noqa: PLR2004
+    except ValueError:
+        written = False
+    if not (written and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        message = f"{value!r} cannot be listened on; write an address of this machine and a port, such as 0.0.0.0:9809"
+        raise ValueError(message)
+    return value
+
+
 def _is_portal_address(text: str) -> bool:
     bracketed = text.startswith("[") and text.endswith("]")
     try:
@@ -193,6 +206,12 @@ class Ansible(_Section):
     rung: Literal["auto", "standby", "forked", "plain"] = "auto"
 
 
+class Monitoring(_Section):
+    """Where this process is watched over HTTP: nowhere unless `listen` names an `address:port`."""
+
+    listen: Annotated[str, AfterValidator(_check_listen)] | None = None
+
+
 class Health(_Section):
     """What counts as unwell: how full a pool, a parent dataset or a filesystem may be before it is told, in percent."""
 
@@ -215,6 +234,7 @@ class Config(_Section):
     node: Node = Node()
     ansible: Ansible = Ansible()
     health: Health = Health()
+    metrics: Monitoring = Monitoring()
     alpha_capabilities: bool = False
 
     @property

@@ -102,6 +102,10 @@ class AnsibleBackend:
         self._nearly_full_percent = config.health.nearly_full_percent
         self._hosts = {name: _Host(name, host, config.cluster, runner) for name, host in config.hosts.items()}
 
+    def waiting(self, host: str) -> int:
+        """Return how many changes wait for the next run on the host."""
+        return self._hosts[host].lane.waiting
+
     def create_volume(self, host: str, request: VolumeRequest, *, deadline: float) -> Volume:
         """See `StorageBackend`."""
         spec, source = request.spec, request.source

@@ -126,6 +126,11 @@ class Lane(Generic[Outcome]):
         self._latest: dict[str, _Change[Outcome]] = {}
         self._busy = False
 
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for the next run."""
+        return len(self._queue)
+
     def submit(self, operation: Operation, deadline: float) -> Outcome:
         """
         Block until the operation is done and return its outcome.

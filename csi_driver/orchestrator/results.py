@@ -6,6 +6,7 @@ A result that does not look as documented says nothing about what happened on th
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jmespath
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _Kind = TypeVar("_Kind")
 _Id = TypeVar("_Id", bound=HostedId)
 
+_WORD = re.compile(r"[A-Za-z_]{1,40}")
 _ITEMS = jmespath.compile("results[?key]")
 _ERROR = jmespath.compile("error.{code: code, message: msg, option: option}")
 _VOLUME = jmespath.compile(
@@ -172,6 +174,33 @@ def _condition(noun: Mapping[str, Any]) -> Condition:
     return Condition(
         status=HealthStatus(noun["status"]), reason=_typed(str, noun["reason"]), message=_typed(str, noun["msg"])
     )
+
+
+def conditions(result: Mapping[str, Any]) -> dict[tuple[str, ...], int] | None:
+    """Return how many volumes have each condition, by status and reason, if the result tells."""
+    try:
+        return {
+            (HealthStatus(each["status"]).value, _word(each["reason"])): _number(each["volumes"])
+            for each in _typed(list, result["summary"])
+        }
+    except (KeyError, TypeError, ValueError):  # not asked for, or not understood: then nothing is counted
+        return None
+
+
+def drift(result: Mapping[str, Any]) -> list[str] | None:
+    """Return the kind of each thing that is amiss on the host, if the result tells."""
+    try:
+        return [_word(each["kind"]) for each in _typed(list, _typed(dict, result["host"])["drift"])]
+    except (KeyError, TypeError, ValueError):  # a run that failed does not tell
+        return None
+
+
+def _word(value: object) -> str:
+    """Return a word of ours: what becomes a label is never long and never a secret."""
+    word = _typed(str, value)
+    if not _WORD.fullmatch(word):
+        raise ValueError(f"{word[:40]!a} is not a word")
+    return word
 
 
 def _listed(result: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:

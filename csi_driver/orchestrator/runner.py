@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # How long past its time limit a run may take to be killed and reported.
 GRACE_SECONDS = 15.0
 END_SECONDS = 10.0
+# A worker that dies before it says anything will do so again: after so many it is no accident.
+BARREN_STARTS = 3
 # ssh and Ansible make unix sockets below our directories and add up to 60 characters; a path holds about 100.
 SHORT_PATH = 40
 
@@ -102,6 +104,7 @@ class WorkerRunner:
         self._start = functools.partial(_Worker, render, hosts, content, run_root, rung)
         self._lock = threading.Lock()
         self._closed = False
+        self._barren = 0
         self._worker = self._start()
 
     @property
@@ -131,6 +134,20 @@ class WorkerRunner:
         result: Mapping[str, object] = answer["result"]
         return result
 
+    def problem(self) -> str | None:
+        """
+        Return why no playbook can be run in this process any more; None as long as one can.
+
+        A worker that died is started anew for it. Whether a storage host can be reached is no matter here.
+        """
+        try:
+            self._living()
+        except RunDied as error:
+            return None if self._closed else str(error)
+        if self._barren < BARREN_STARTS:
+            return None
+        return f"the process that runs Ansible died {self._barren} times without a word; see the driver's log"
+
     def close(self) -> None:
         """See `PlaybookRunner.close`."""
         with self._lock:
@@ -141,11 +158,20 @@ class WorkerRunner:
         with self._lock:
             if self._closed:
                 raise RunDied("the driver is shutting down")
+            if self._worker.answered:
+                self._barren = 0
             if not self._worker.alive:
                 log.warning("the process that runs Ansible died and is started anew")
+                self._barren += not self._worker.answered
                 self._worker.close()
-                self._worker = self._start()
+                self._worker = self._started()
             return self._worker
+
+    def _started(self) -> _Worker:
+        try:
+            return self._start()
+        except OSError as error:
+            raise RunDied(f"the process that runs Ansible cannot be started: {error.strerror}") from error
 
 
 class _Worker:
@@ -162,6 +188,7 @@ class _Worker:
         self._directory = _private_directory(run_root)
         self.rung = "starting"
         self.reason = ""
+        self.answered = False
         self._numbers = itertools.count()
         self._pending: dict[int, Future[dict[str, Any]]] = {}
         self._lock = threading.Lock()
@@ -249,6 +276,7 @@ class _Worker:
                 future.set_result(_died("the process that runs Ansible died"))
 
     def _hear(self, message: dict[str, Any]) -> None:
+        self.answered = True
         match message["op"]:
             case "done":
                 future = self._pending.get(message["number"])

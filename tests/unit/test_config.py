@@ -135,3 +135,19 @@ def test_the_pod_speaks_through_the_environment() -> None:
     environment = Environment.read({"CSI_ENDPOINT": "unix:///csi/csi.sock", "NODE_NAME": "n", "CSI_DRIVER_CONFIG": ""})
     assert (environment.endpoint, environment.node_name) == ("unix:///csi/csi.sock", "n")
     assert environment.config_path == Path("/etc/csi-driver/config.yml")
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9809", "127.0.0.1:1", "[::]:65535"])
+def test_metrics_are_served_where_the_configuration_says(listen: str) -> None:
+    """By default nowhere."""
+    assert parse({"cluster": "demo"}).metrics.listen is None
+    assert parse({"cluster": "demo", "metrics": {"listen": listen}}).metrics.listen == listen
+
+
+@pytest.mark.parametrize(
+    "listen", ["9809", ":9809", "localhost:9809", "::1:9809", "[127.0.0.1]:1", "1.2.3.4:0", "x:y", ""]
+)
+def test_metrics_cannot_be_served_just_anywhere(listen: str) -> None:
+    """The message names the setting."""
+    with pytest.raises(ConfigError, match=r"metrics\.listen"):
+        parse({"cluster": "demo", "metrics": {"listen": listen}})

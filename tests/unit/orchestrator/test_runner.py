@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from csi_driver.orchestrator import paths
-from csi_driver.orchestrator.runner import HostUnreachable, RunDied, WorkerRunner
+from csi_driver.orchestrator.runner import BARREN_STARTS, HostUnreachable, RunDied, WorkerRunner
 from csi_driver.orchestrator.worker_process import MARK
 from tests.unit.orchestrator.collection import HOST, LOST, inventory, overlay
 
@@ -179,3 +181,49 @@ def wait_until(condition: object, seconds: float = 20.0) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_worker_that_dies_is_no_problem_as_long_as_another_can_be_started(runner: WorkerRunner) -> None:
+    """Asking for problems starts it."""
+    pid = runner.pid
+    assert runner.problem() is None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not runner._worker.alive)
+    assert runner.problem() is None
+    assert runner.pid != pid
+    assert runner.run("info", HOST, {}, time_limit=60)["results"] == []
+
+
+def test_workers_that_die_without_a_word_are_a_problem_until_one_speaks(
+    run_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is one that cannot be started at all."""
+    runner = start(overlay(tmp_path), run_root, "plain")
+    try:
+        assert runner.run("info", HOST, {}, time_limit=60)["results"] == []
+        for number in range(BARREN_STARTS + 1):
+            assert runner.problem() is None, number
+            runner._worker.answered = number == 0
+            os.kill(runner.pid, signal.SIGKILL)
+            wait_until(lambda: not runner._worker.alive)
+            runner._worker.answered = number == 0
+        assert "died 3 times without a word" in (runner.problem() or "")
+        assert runner.run("info", HOST, {}, time_limit=60)["results"] == []
+        assert runner.problem() is None
+        os.kill(runner.pid, signal.SIGKILL)
+        wait_until(lambda: not runner._worker.alive)
+        with monkeypatch.context() as patch:
+            patch.setattr(runner, "_start", _unstartable)
+            assert (
+                runner.problem() == "the process that runs Ansible cannot be started: Resource temporarily unavailable"
+            )
+            with pytest.raises(RunDied):
+                runner.run("info", HOST, {}, time_limit=60)
+        assert runner.problem() is None
+    finally:
+        runner.close()
+    assert runner.problem() is None
+
+
+def _unstartable() -> None:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
