@@ -38,7 +38,7 @@ def test_every_setting_is_documented() -> None:
     """Those of the file, of a storage host and of the node."""
     documented = _first_cells("docs/configuration.md")
     expected = {"cluster", "defaults", "storage_hosts.hosts", "ansible.rung", "alpha_capabilities"}
-    expected |= {"health.nearly_full_percent"}
+    expected |= {"health.nearly_full_percent", "metrics.listen"}
     assert set(Config.model_fields) == {name.partition(".")[0] for name in expected} | {"node"}
     assert expected | set(StorageHost.model_fields) | {f"node.{name}" for name in Node.model_fields} <= documented
 
