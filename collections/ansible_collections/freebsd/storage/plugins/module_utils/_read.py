@@ -10,8 +10,9 @@ from typing import Optional
 
 from . import _names, _settings
 from ._ctl.model import Kernel
-from ._ctl.seam import CtlHost
-from ._state import Facts, facts_of
+from ._ctl.seam import CtlHost, Section
+from ._facts import facts_of
+from ._state import Facts
 from ._zfs import api, parse
 from ._zfs.model import Drift
 from .command import Commands
@@ -25,9 +26,10 @@ def read_facts(
     owner: str,
     parent: str,
     settings_dir: str,
+    by_name: bool = False,
 ) -> Facts:
     """
-    Return what the host is like for this owner.
+    Return what the host is like for this owner; `by_name`: with what people named in ctl.conf.
 
     Raise `HostError` unless the parent dataset was read and is the registered one: what is not seen
     there must not be taken for gone.
@@ -35,8 +37,10 @@ def read_facts(
     reading = commands.start(api.read(parent))
     kernel: Optional[Kernel] = None
     kernel_problem: Optional[HostError] = None
+    section: Optional[Section] = None
     try:
         kernel = ctl.observe() if ctl is not None else None
+        section = ctl.section(owner, kernel) if ctl is not None and kernel is not None and by_name else None
     except HostError as error:
         kernel_problem = error
     finally:
@@ -46,7 +50,7 @@ def read_facts(
         raise _unread(problem)
     inventory = parse.inventory(done.out, parent, owner)
     _settings.check_parent(settings_dir, parent, inventory.parent_guid)
-    facts = facts_of(inventory, owner, kernel)._replace(kernel_problem=kernel_problem)
+    facts = facts_of(inventory, owner, kernel)._replace(kernel_problem=kernel_problem, section=section)
     return facts._replace(drift=(*facts.drift, *_strays(facts)))
 
 

@@ -15,9 +15,14 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, Protocol, Union
 
 from . import _names
+from ._changes import Change, Enter, Resize, RunZfs
 from ._ctl.model import Kernel
+from ._ctl.seam import Section
+from ._ctl.sections import Named
 from ._secrets import Secret
-from ._zfs.model import Drift, Group, Inventory, Record, Snapshot, Trash, Volume, groups_of
+from ._zfs.dataset import Dataset, dataset_of
+from ._zfs.model import Drift, Group, Record, Snapshot, Trash, Volume, groups_of
+from ._zfs.properties import Properties
 from .errors import HostError
 
 
@@ -39,6 +44,10 @@ class Facts(NamedTuple):
     volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
     `unmended` has the clones that could not be finished, with the reason. `trash` are the volumes
     that were deleted and still have snapshots. `used_bytes` and `available_bytes` are those of the parent.
+    `properties` as in `Inventory`; `named` has the
+    datasets that people named as they are to be, None for those that are to be gone, and `touched`
+    those of this round. `section` is what people named in ctl.conf, None where it was not looked
+    at, and `entered` has the keys in it that this round changes.
     """
 
     owner: str
@@ -71,6 +80,11 @@ class Facts(NamedTuple):
     unmended: Mapping[str, HostError] = {}
     trash: Trash = Trash()
     used_bytes: int = 0
+    properties: Mapping[str, Properties] = {}
+    named: Mapping[str, Optional[Dataset]] = {}
+    touched: frozenset[str] = frozenset()
+    section: Optional[Section] = None
+    entered: frozenset[str] = frozenset()
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -80,7 +94,7 @@ class Facts(NamedTuple):
     def with_volume(self, volume: Volume) -> Facts:
         """Return the facts with the volume added or replaced."""
         before = self.volumes.get(volume.uuid)
-        counted = _count(before.records if before else ()), _count(volume.records)
+        counted = active(before.records if before else ()), active(volume.records)
         return self._replace(
             volumes={**self.volumes, volume.uuid: volume},
             names={**self.names, volume.name: volume.uuid},
@@ -128,7 +142,7 @@ class Facts(NamedTuple):
             return facts
         return facts._replace(
             snapshots={**self.snapshots, snapshot.uuid: snapshot},
-            snapshot_names={**self.snapshot_names, **_named([snapshot])},
+            snapshot_names={**self.snapshot_names, **by_name([snapshot])},
         )
 
     def without_snapshot(self, snapshot: Snapshot) -> Facts:
@@ -148,10 +162,36 @@ class Facts(NamedTuple):
         """Return the facts with the publication marked as made in this round, by this item."""
         return self._replace(makers={**self.makers, (uuid, node): item})
 
+    def dataset(self, name: str) -> Optional[Dataset]:
+        """Return the dataset or snapshot of this name, whosever it is; None if there is none."""
+        if name in self.named:
+            return self.named[name]
+        props = self.properties.get(name)
+        return None if props is None else dataset_of(name, props, owner_value(self))
+
+    def dataset_names(self) -> frozenset[str]:
+        """Return the names of all datasets and snapshots below the parent."""
+        gone = {name for name, dataset in self.named.items() if dataset is None}
+        return (self.datasets | self.named.keys()) - gone
+
+    def with_dataset(self, name: str, dataset: Optional[Dataset]) -> Facts:
+        """Return the facts with the dataset as it is to be; None: gone."""
+        taken = self.datasets - {name} if dataset is None else self.datasets | {name}
+        named = {**self.named, name: dataset}
+        return self._replace(datasets=taken, named=named, touched=self.touched | {name})
+
+    def with_entry(self, key: str, entry: Optional[Named]) -> Facts:
+        """Return the facts with what is to stand in ctl.conf under the key; None: nothing."""
+        section = known_section(self)
+        others = {other: each for other, each in section.named.items() if other != key}
+        named = others if entry is None else {**others, key: entry}
+        return self._replace(section=section._replace(named=named), entered=self.entered | {key})
+
     def settled(self) -> Facts:
         """Return the facts as they are once the round has ended well."""
         none: frozenset[str] = frozenset()
-        return self._replace(freed=none, unsettled=none, grown=none, modified=none, fresh=none, tapped=none, makers={})
+        facts = self._replace(freed=none, unsettled=none, grown=none, modified=none, fresh=none, tapped=none, makers={})
+        return facts._replace(touched=none, entered=none)
 
 
 class CreateVolume(NamedTuple):
@@ -274,7 +314,7 @@ VolumeStep = Union[
     GrowVolume,
     ModifyVolume,
 ]
-Step = Union[VolumeStep, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish]
+Step = Union[VolumeStep, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish, RunZfs, Enter, Resize]
 
 
 class Plan(NamedTuple):
@@ -291,6 +331,7 @@ class Plan(NamedTuple):
     depends: Optional[int] = None
     snapshot: Optional[Snapshot] = None
     group: Optional[Group] = None
+    change: Optional[Change] = None
 
 
 class Chooser(Protocol):
@@ -309,65 +350,13 @@ class NextRound(Exception):
     """The item needs something gone that this round takes away at its end."""
 
 
-def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Facts:
-    """Return the facts that one read of ZFS, and of the kernel if it was needed, shows."""
-    volumes: dict[str, Volume] = {volume.uuid: volume for volume in inventory.volumes}
-    counts = [_count(volume.records) for volume in inventory.volumes]
-    facts = Facts(
-        owner=owner,
-        parent=inventory.parent,
-        parent_guid=inventory.parent_guid,
-        volumes=volumes,
-        names={volume.name: volume.uuid for volume in inventory.volumes},
-        datasets=inventory.datasets,
-        drift=inventory.drift,
-        available_bytes=inventory.available_bytes,
-        unreadable=inventory.unreadable,
-        exports=sum(counts),
-        exported=sum(map(bool, counts)),
-        snapshots={each.uuid: each for each in inventory.snapshots if each.listed},
-        snapshot_names=_named(each for each in inventory.snapshots if each.listed),
-        taken=_by_source(inventory.snapshots),
-        trash=inventory.trash,
-        used_bytes=inventory.used_bytes,
-    )
-    return facts if kernel is None else _with_kernel(facts, kernel)
-
-
-def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
-    lun_prefix = _names.lun_of(facts.owner, "")
-    uuids = {lun.id: lun.name[len(lun_prefix) :] for lun in kernel.luns if lun.name.startswith(lun_prefix)}
-    shown: dict[str, set[str]] = {uuid: set() for uuid in uuids.values()}
-    loose: set[str] = set()
-    prefix = _names.target_prefix(facts.owner)
-    ours = [port for port in kernel.ports if port.target.startswith(prefix)]
-    for port in ours:
-        known = [uuids[lun] for lun in port.luns.values() if lun in uuids]
-        for uuid in known:
-            shown[uuid].add(port.target)
-        loose.update([] if known else [port.target])
-    return facts._replace(
-        kernel=kernel,
-        shown={uuid: frozenset(targets) for uuid, targets in shown.items()},
-        loose=frozenset(loose),
-        strange_ports=len(kernel.ports) - len(ours),
-        strange_luns=len(kernel.luns) - len(uuids),
-    )
-
-
-def _named(snapshots: Iterable[Snapshot]) -> dict[str, str]:
+def by_name(snapshots: Iterable[Snapshot]) -> dict[str, str]:
     """Return the uuid by name of those that have a name of their own."""
     return {each.name: each.uuid for each in snapshots if each.group is None}
 
 
-def _by_source(snapshots: tuple[Snapshot, ...]) -> dict[str, tuple[Snapshot, ...]]:
-    found: dict[str, list[Snapshot]] = {}
-    for snapshot in snapshots:
-        found.setdefault(snapshot.source, []).append(snapshot)
-    return {source: tuple(each) for source, each in found.items()}
-
-
-def _count(records: tuple[Record, ...]) -> int:
+def active(records: tuple[Record, ...]) -> int:
+    """Return how many of the records are not of something that ends."""
     return sum(not record.leaving for record in records)
 
 
@@ -383,3 +372,11 @@ def known_kernel(facts: Facts) -> Kernel:
     if facts.kernel is None:
         raise HostError("internal", "the kernel's tables were not read")
     return facts.kernel
+
+
+def known_section(facts: Facts) -> Section:
+    """Return what people named in ctl.conf; raise `HostError` where that is not known."""
+    known_kernel(facts)
+    if facts.section is None:
+        raise HostError("internal", "the configuration of ctld was not read")
+    return facts.section

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Union
 
 from .. import _names
+from .._changes import RunZfs
 from .._state import DestroySnapshot, DestroyVolume, Facts, Step, TrashVolume
 from .._zfs import api, parse
 from .._zfs.model import Snapshot
@@ -28,6 +29,8 @@ class Destroying:
     def execute(self) -> None:
         """Snapshots first: they are named by the place of their volume."""
         self._snapshots([(n, step.snapshot) for n, step in self._steps if isinstance(step, DestroySnapshot)])
+        named = [Job((n,), step.argv) for n, step in self._steps if isinstance(step, RunZfs) and step.ends]
+        self._jobs.changed.update(number for job in self._jobs.remove(named) for number in job.items)
         unwanted = [
             (number, step)
             for number, step in self._steps

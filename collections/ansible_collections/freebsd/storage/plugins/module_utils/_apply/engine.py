@@ -18,6 +18,7 @@ from typing import NamedTuple, Optional
 
 from .. import _settings
 from .._ctl.seam import CtlHost
+from .._kinds.registry import NamedWish
 from .._read import read_facts
 from .._state import Chooser, DestroySnapshot, DestroyVolume, Facts, NextRound, Step, TrashVolume
 from .._zfs.model import Drift
@@ -152,6 +153,7 @@ class Engine:
             owner=self._request.owner,
             parent=self._request.parent,
             settings_dir=self._request.settings_dir,
+            by_name=any(isinstance(item.wish, NamedWish) for item in items),
         )
 
     def _plan(self, facts: Facts, items: Sequence[Item]) -> tuple[list[Planned], Facts, list[Item]]:

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from .. import _names, _nouns
+from .._changes import Change, Noun, RunZfs
 from .._ctl import check
 from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
 from .._state import GrowVolume, Publish, ShowDevice, Step, UnlockVolume, Unpublish
@@ -23,8 +25,6 @@ from ..errors import HostError
 from .round import Planned, Round
 from .spec import Item, SnapshotUnwanted
 
-Noun = Optional[dict[str, object]]
-
 
 class Outcome(NamedTuple):
     """The end of one item: what there is now, or an error; and what there was before."""
@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
     noun: Noun = None
     before: Noun = None
     error: Optional[HostError] = None
+    hint: Mapping[str, object] = {}
 
     def as_dict(self) -> dict[str, object]:
         """Return the item's result."""
@@ -51,12 +52,15 @@ class Outcome(NamedTuple):
             "before_header": f"{self.item.noun} {self.item.key}",
             "after_header": f"{self.item.noun} {self.item.key}",
             "before": _nouns.masked(self.before),
-            "after": _nouns.masked(after),
+            "after": {**_nouns.masked(after), **({} if self.error is not None else self.hint)},
         }
 
 
 def predicted(each: Planned, owner: str) -> Outcome:
     """Return what would become of an item."""
+    change = each.plan.change
+    if change is not None:
+        return Outcome(each.item, change.due, change.after, change.before, hint=change.hint)
     return Outcome(
         each.item,
         changed=any(_is_due(each, step, owner) for step in each.plan.steps),
@@ -85,6 +89,8 @@ def of(each: Planned, doing: Round, owner: str) -> Outcome:
     """Return what became of an item."""
     index = each.item.number
     changed = index in doing.changed
+    if each.plan.change is not None:
+        return _of_named(each, each.plan.change, doing)
     try:
         volume = _made(each, doing)
         snapshot = _taken(each.plan.snapshot, doing)
@@ -93,6 +99,19 @@ def of(each: Planned, doing: Round, owner: str) -> Outcome:
         return Outcome(each.item, changed, before=_before(each, owner), error=error)
     noun = _after(each, owner, volume, snapshot, group)
     return Outcome(each.item, changed, noun, _before(each, owner))
+
+
+def _of_named(each: Planned, change: Change, doing: Round) -> Outcome:
+    """Return what became of an object that somebody named; of a dataset, as it was read again."""
+    error = doing.errors.get(each.item.number)
+    changed = each.item.number in doing.changed
+    after = change.after
+    if error is None and change.tell is not None and any(isinstance(step, RunZfs) for step in each.plan.steps):
+        found = doing.named.get(change.dataset)
+        after = change.after if found is None else change.tell(found)
+        if found is None:
+            error = HostError("uncertain", f"{change.dataset} was changed but cannot be read back")
+    return Outcome(each.item, changed, after, change.before, error, change.hint)
 
 
 def _made(each: Planned, doing: Round) -> Optional[Volume]:

@@ -10,6 +10,7 @@ from typing import Union
 
 from .._ctl import plan as publications
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._kinds.registry import NamedWish
 from .._state import Chooser, Facts, Plan
 from .._zfs import plan as volumes
 from .._zfs import plan_groups as groups
@@ -23,13 +24,15 @@ from ..errors import HostError
 from .spec import Item, SnapshotUnwanted, VolumeUnwanted, Wish
 
 # Whether ctld exports something, and what the kernel shows of it, matters to these.
-NEED_KERNEL = (PublicationWanted, PublicationUnwanted, VolumeGrown)
+NEED_KERNEL = (PublicationWanted, PublicationUnwanted, VolumeGrown, NamedWish)
 
 
 def plan_of(facts: Facts, item: Item, choose: Chooser) -> Plan:
     """Return the plan of one item; raise its error, or `NextRound` where it has to wait."""
     if isinstance(item.wish, HostError):
         raise item.wish
+    if isinstance(item.wish, NamedWish):
+        return item.wish.plan(facts)
     if isinstance(item.wish, (VolumeUnwanted, SnapshotUnwanted, GroupUnwanted, PublicationUnwanted)):
         return _absent(facts, item.wish)
     return _present(facts, item.wish, choose, item.number)

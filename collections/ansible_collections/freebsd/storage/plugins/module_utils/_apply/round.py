@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from .._changes import Enter, Resize, RunZfs
 from .._ctl.seam import CtlHost
 from .._state import (
     CloneVolume,
@@ -30,12 +31,15 @@ from .._state import (
     owner_value,
 )
 from .._zfs import api, parse
+from .._zfs.dataset import Dataset, dataset_of
 from .._zfs.model import Drift, Group, Snapshot, Volume
+from .._zfs.properties import properties
 from ..command import Commands
 from ..errors import HostError
 from .destroying import Destroying
 from .exporting import Exporting
 from .jobs import Jobs
+from .naming import Naming
 from .spec import Item
 from .unlocking import Unlocking
 from .writing import Writing
@@ -52,7 +56,8 @@ class Planned(NamedTuple):
 
 
 def _is_exported(step: Step) -> bool:
-    return isinstance(step, (Publish, Unpublish)) or (isinstance(step, GrowVolume) and step.exported)
+    always = (Publish, Unpublish, Enter, Resize)
+    return isinstance(step, always) or (isinstance(step, GrowVolume) and step.exported)
 
 
 class Round:
@@ -66,6 +71,7 @@ class Round:
         self.owner = facts.owner
         self.made: dict[str, Volume] = {}
         self.taken: dict[str, Snapshot] = {}
+        self.named: dict[str, Dataset] = {}
         self.held: set[int] = set()
         self.reloads = 0
 
@@ -107,16 +113,19 @@ class Round:
     def _export(self, steps: Sequence[tuple[int, Step]]) -> None:
         """Bring ctl.conf and the kernel into line with the records, then drop those that have ended."""
         exporting = Exporting(self._facts, steps, self.errors)
+        naming = Naming(self._facts, steps, self.errors)
         try:
-            settled = self._ctl.converge(exporting.wanted(), exporting.kernel)
+            settled = self._ctl.converge(naming.laid_over(exporting.wanted()), exporting.kernel)
         except HostError as error:
+            naming.failed(error)
             # Withdraw what is new, unless nobody knows what has happened; what was to end stays ended in any case.
             withdrawals, marks = exporting.failed(error)
             self._jobs.clean([*(withdrawals if error.code != "uncertain" else []), *marks], "stale_record")
             return
         self.reloads += settled.reloads
         withdrawals, drops = exporting.judge(settled)
-        self.changed.update(exporting.changed)
+        naming.judge(settled)
+        self.changed.update(exporting.changed | naming.changed)
         self.drift.extend(exporting.drift(settled))
         self._jobs.clean(withdrawals, "stale_record")
         self._jobs.run(drops)
@@ -128,10 +137,15 @@ class Round:
         volumes += [step.before.dataset for step in good if isinstance(step, ModifyVolume)]
         snapshots = [step.snapshot for step in good if isinstance(step, TakeSnapshot)]
         snapshots += [member for step in good if isinstance(step, TakeGroup) for member in step.group.members]
-        names = sorted({*volumes, *(snapshot.dataset for snapshot in snapshots)})
+        named = [step.name for step in good if isinstance(step, RunZfs) and not step.ends]
+        names = sorted({*volumes, *(snapshot.dataset for snapshot in snapshots), *named})
         if names:
             text = self._jobs.read(api.show(names))
             sources = {each.volume_dataset: self._facts.volumes[each.source] for each in snapshots}
+            shown = properties(text)
+            self.named = {
+                name: dataset_of(name, shown[name], owner_value(self._facts)) for name in named if name in shown
+            }
             self.made = parse.volumes(text, owner_value(self._facts))
             self.taken = parse.snapshots(text, sources, owner_value(self._facts))
 

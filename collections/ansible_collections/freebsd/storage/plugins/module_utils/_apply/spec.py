@@ -11,13 +11,14 @@ What passes here may be put into commands and configuration files.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .. import _names, _secrets
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._kinds.registry import KINDS, NamedWish, named_wish
 from .._secrets import Secret
 from .._zfs import keys
 from .._zfs.grow import VolumeGrown
@@ -137,6 +138,7 @@ Wish = Union[
     GroupUnwanted,
     PublicationWanted,
     PublicationUnwanted,
+    NamedWish,
 ]
 
 
@@ -149,12 +151,12 @@ class Item(NamedTuple):
     wish: Union[Wish, HostError]
 
 
-def items_of(resources: list[dict[str, Any]], secrets: Mapping[str, object] = {}) -> list[Item]:
+def items_of(resources: Sequence[Mapping[str, Any]], secrets: Mapping[str, object] = {}) -> list[Item]:
     """Check every resource on its own; a wrong one does not fail the others. They refer to `secrets` by name."""
     return [_item(index, resource, secrets) for index, resource in enumerate(resources)]
 
 
-def _item(index: int, resource: dict[str, Any], secrets: Mapping[str, object]) -> Item:
+def _item(index: int, resource: Mapping[str, Any], secrets: Mapping[str, object]) -> Item:
     key = resource.get("key")
     kind = resource.get("kind")
     noun = kind if isinstance(kind, str) else "resource"
@@ -165,11 +167,14 @@ def _item(index: int, resource: dict[str, Any], secrets: Mapping[str, object]) -
     return Item(index, str(index) if key is None else str(key), noun, wish)
 
 
-def _wish(resource: dict[str, Any], secrets: Mapping[str, object]) -> Wish:
+def _wish(resource: Mapping[str, Any], secrets: Mapping[str, object]) -> Wish:
     form = _form(resource)
+    named = next((kind for name, kind in KINDS.items() if name == form[0]), None)
+    if named is not None:
+        return named_wish(named, _COMMON, resource, secrets)
     spec = next((spec for known, spec in _SPECS.items() if known == form), None)
     if spec is None:
-        kinds = ", ".join(sorted({kind for kind, _state in _SPECS}))
+        kinds = ", ".join(sorted({*KINDS, *(kind for kind, _state in _SPECS)}))
         raise _invalid("kind", f"there is no kind {form[0]!a} with state {form[1]!a}; kinds are {kinds}")
     checked = ArgumentSpecValidator({**_COMMON, **spec}).validate(resource)
     if checked.error_messages:

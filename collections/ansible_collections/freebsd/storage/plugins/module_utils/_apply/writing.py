@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
+from .._changes import RunZfs
 from .._state import (
     CloneVolume,
     CreateVolume,
@@ -45,6 +46,7 @@ class Writing:
         """Run every command of the phase."""
         made = [Job((n,), argv, _read_by(step)) for n, step in self._steps if (argv := self._command(step))]
         made += [Job((n,), api.finish(step.volume)) for n, step in self._steps if isinstance(step, FinishVolume)]
+        made += [Job((n,), step.argv) for n, step in self._steps if isinstance(step, RunZfs) and not step.ends]
         good = self._jobs.run([*made, *self._records()])
         self._jobs.changed.update(number for job in made for number in job.items if number in good)
         Modifying(self._jobs, self._steps).execute()

@@ -45,9 +45,9 @@ def small(sizes: Mapping[str, int], kernel: Kernel) -> dict[str, str]:
     }
 
 
-def vanished(before: Kernel, after: Kernel, prefix: str) -> tuple[str, ...]:
-    """Return the targets of others that were there before and are there no more."""
-    left = _targets(after)
+def vanished(before: Kernel, after: Kernel, prefix: str, gone: AbstractSet[str] = frozenset()) -> tuple[str, ...]:
+    """Return the targets of others that were there before and are there no more; `gone` was to be."""
+    left = _targets(after) | gone
     return tuple(sorted(t for t in _targets(before) - left if not t.startswith(prefix)))
 
 

@@ -30,6 +30,9 @@ class Classic:
         ]
         return "".join(f"{line}\n" for line in lines)
 
+    def stands(self, part: str, sections: Sections) -> bool:
+        return self.text(sections) in part
+
     def put(self, now: Draft, place: Place, part: str) -> Draft:
         return Draft(conf.with_block(now.main, place.name, part, first=place.first))
 

@@ -23,6 +23,7 @@ from .ucl import include
 
 STAGED_SUFFIX = ".freebsd-storage"
 _PRIVATE = 0o600
+_OWNERS, _ANY = 0o700, 0o777
 
 
 class Files(NamedTuple):
@@ -68,16 +69,18 @@ def as_staged(files: Files, line: str) -> str:
     return line.replace(files.place.file, files.place.staged).replace(files.path, files.staged)
 
 
-def swap(files: Files, draft: Draft) -> bool:
+def swap(files: Files, draft: Draft, *, private: bool = False) -> bool:
     """
     Put a new version in place, on stable storage; ctl.conf keeps its mode and owner.
+
+    `private`: it holds secrets, so nobody but its owner may read it from now on.
 
     Return False, with ctl.conf as it is, if somebody has edited it since it was read. What is not
     needed any more goes last, for it may be the only one to remember what people named.
     """
     if draft.own is not None and draft.own != files.draft.own:
         _swap_own(files.place, draft.own)
-    if draft.main != files.draft.main and not _swap_main(files, draft.main):
+    if draft.main != files.draft.main and not _swap_main(files, draft.main, _OWNERS if private else _ANY):
         return False
     if draft.own is None and files.draft.own is not None:
         _remove_own(files.place)
@@ -120,12 +123,12 @@ def _remove_own(place: Place) -> None:
         raise _unwritable(place.file, error) from error
 
 
-def _swap_main(files: Files, text: str) -> bool:
+def _swap_main(files: Files, text: str, mask: int) -> bool:
     path = Path(files.path)
     try:
         Path(files.staged).unlink(missing_ok=True)
         _write(files.staged, text)
-        _flush(files.staged, like=path.stat() if files.digest else None)
+        _flush(files.staged, like=path.stat() if files.digest else None, mask=mask)
         now = _content(files.path)
         if (None if now is None else _digest(now)) != files.digest:
             return False
@@ -166,14 +169,14 @@ def _write(path: str, text: str) -> None:
         raise _unwritable(path, error) from error
 
 
-def _flush(path: str, like: Optional[os.stat_result] = None) -> None:
+def _flush(path: str, like: Optional[os.stat_result] = None, mask: int = _ANY) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         mine = os.fstat(descriptor)
         if like is not None and (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
             os.fchown(descriptor, like.st_uid, like.st_gid)
         if like is not None:
-            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode) & mask)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

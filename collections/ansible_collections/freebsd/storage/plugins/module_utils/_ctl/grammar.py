@@ -18,10 +18,11 @@ from . import remember
 from .classic import Classic
 from .conf import Draft, Place
 from .model import Export
-from .sections import Entry, Sections, sections_of, texts_of
+from .sections import Entry, Named, Sections, sections_of, texts_of
 from .ucl import Ucl
 
 _HEADER = "# Made from ZFS properties. What is changed here will be overwritten.\n"
+_REMEMBERED = f"# Each line that begins with '{remember.MARK.strip()}' is an object that somebody named. It is kept.\n"
 # CTL copies option values unescaped into its XML, so what XML minds is not written either.
 _WRITABLE = re.compile(r"[\x20-\x7e]+")
 _UNWRITABLE = re.compile(r"[\"<>&]")
@@ -34,6 +35,10 @@ class Grammar(Protocol):
 
     def text(self, sections: Sections) -> str:
         """Return what says these sections, in whole lines; empty without any."""
+        ...
+
+    def stands(self, part: str, sections: Sections) -> bool:
+        """Return whether the part says these sections as `text` does; others may stand beside them."""
         ...
 
     def put(self, now: Draft, place: Place, part: str) -> Draft:
@@ -61,11 +66,19 @@ def draw(grammar: Grammar, now: Draft, place: Place, entries: Sequence[Entry]) -
     return Drawn(draft, {key: problem for key, problem in problems.items() if problem is not None})
 
 
+def stands(grammar: Grammar, part: str, named: Named) -> bool:
+    """Return whether the part of the owner says of it what it should: nobody has changed it by hand."""
+    sections = sections_of([named])
+    alone = [sections._replace(luns=()), *(Sections((), (), (lun,), ()) for lun in sections.luns)]
+    return all(grammar.stands(part, each) for each in alone)
+
+
 def _part(grammar: Grammar, entries: Sequence[Entry]) -> str:
     named = sorted((entry for entry in entries if not isinstance(entry, Export)), key=lambda each: each.key)
     sections = sections_of([*named, *(entry for entry in entries if isinstance(entry, Export))])
     remembered = "".join(f"{line}\n" for line in remember.lines_of(named))
-    return _HEADER + remembered + grammar.text(sections)
+    header = _HEADER + (_REMEMBERED if named else "")
+    return header + remembered + grammar.text(sections)
 
 
 def _problem(entry: Entry) -> Optional[str]:

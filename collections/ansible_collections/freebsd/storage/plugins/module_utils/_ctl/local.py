@@ -23,10 +23,10 @@ from . import api, check, confile, parse, remember
 from .choose import Choice, choose
 from .conf import Draft, owner_place
 from .confile import Files
-from .grammar import Grammar, draw, grammar_of
+from .grammar import Grammar, draw, grammar_of, stands
 from .model import Daemon, Kernel
 from .seam import Clock, Patience, Section, Settled, SystemClock, Wanted
-from .sections import Entry, Named
+from .sections import AuthGroup, Entry, Named
 from .waiting import Pending, wait_for
 
 _EDITS_BORNE = 5
@@ -74,9 +74,12 @@ class LocalCtl:
 
     def section(self, owner: str, kernel: Kernel) -> Section:
         place = owner_place(self._settings_dir, owner)
-        files = confile.read(kernel.daemon.config, place)
+        files = confile.read(kernel.daemon.config, place, create=True)
         others = files.draft.rest(place) + confile.parts_of_others(files)
-        return Section(remember.recalled(files.draft.part(place)), parse.targets_named(others))
+        part, grammar = files.draft.part(place), grammar_of(ucl=kernel.daemon.ucl)
+        named = remember.recalled(part)
+        stale = frozenset(key for key, each in named.items() if not stands(grammar, part, each))
+        return Section(named, parse.targets_named(others), stale)
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         self._reloads, self._complaint = 0, ""
@@ -102,7 +105,7 @@ class LocalCtl:
             lingering={name: self._told(why) for name, why in verdict.lingering.items()},
             left_out=choice.left_out,
             mended=mended,
-            vanished=check.vanished(before, after, _names.target_prefix(wanted.owner)),
+            vanished=check.vanished(before, after, _names.target_prefix(wanted.owner), wanted.gone),
             reloads=self._reloads,
             small={name: self._told(why) for name, why in verdict.small.items()},
         )
@@ -123,7 +126,7 @@ class LocalCtl:
                 choice = choose(files.draft, drawing, entries, wanted.additions, trial, old)
                 if choice.draft == files.draft:
                     return choice, False, previous
-                if confile.swap(files, choice.draft):
+                if confile.swap(files, choice.draft, private=_holds_secrets(named)):
                     return choice, True, previous
             finally:
                 confile.discard(files)
@@ -200,6 +203,10 @@ def _pending(wanted: Wanted, choice: Choice) -> Pending:
     entries: tuple[Entry, ...] = (*(wanted.named or {}).values(), *wanted.exports)
     confirm = [each for each in entries if each.key in wanted.confirm and each.key not in out]
     return Pending(tuple(confirm), wanted.gone, wanted.gone_luns, wanted.sizes)
+
+
+def _holds_secrets(named: Mapping[str, Named]) -> bool:
+    return any(isinstance(each, AuthGroup) and each.chap for each in named.values())
 
 
 def _without(wanted: Wanted, failed: frozenset[str], previous: Mapping[str, Named]) -> Wanted:

@@ -36,9 +36,12 @@ _WARNINGS = re.compile(
     r'|^invalid character ".*" in target name "'
     r'|^invalid target name "'
 )
-# With UCL ctld 14 takes what it has not understood, with such words at most. Only these mean no harm.
+# With UCL ctld 14 takes what it has not understood, with such words at most. Only these mean no harm: an
+# auth-group may be unused if somebody named it, but not that of a publication.
 _HARMLESS = re.compile(
-    r'is world-(readable|writable|executable)$|^(portal-group|transport-group) "[^"]*" not assigned to any target$'
+    r"is world-(readable|writable|executable)$"
+    r'|^(portal-group|transport-group) "[^"]*" not assigned to any target$'
+    r'|^auth-group "(?![^"]*:[0-9a-f]{32}")[^"]*" not assigned to any target$'
 )
 
 

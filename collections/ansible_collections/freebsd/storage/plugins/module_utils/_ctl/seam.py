@@ -43,10 +43,16 @@ class Wanted(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The owner's part of the configuration as far as people named it, by key; `foreign`: targets named elsewhere."""
+    """
+    The owner's part of the configuration as far as people named it, by key.
+
+    `foreign` are the iSCSI names of which the rest of the configuration speaks, and `stale` the keys of
+    what was changed in it by hand.
+    """
 
     named: Mapping[str, Named] = {}
     foreign: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
 
 
 class Settled(NamedTuple):

@@ -37,6 +37,10 @@ class Ucl:
             + _section("target", {target.name: _target(target) for target in sections.targets})
         )
 
+    def stands(self, part: str, sections: Sections) -> bool:
+        lines = {line.rstrip(",") for line in part.splitlines()}
+        return {line.rstrip(",") for line in self.text(sections).splitlines()} <= lines
+
     def put(self, now: Draft, place: Place, part: str) -> Draft:
         body = include(place.file) if part else ""
         return Draft(conf.with_last_block(now.main, place.name, body), part or None)

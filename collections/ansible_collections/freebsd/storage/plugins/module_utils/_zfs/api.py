@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import _names
 from .model import Group, Snapshot, Volume
@@ -59,7 +59,7 @@ def finish(volume: Volume) -> list[str]:
     return ["zfs", "set", f"volsize={size}", *reservation, volume.dataset]
 
 
-def set_properties(dataset: str, values: dict[str, str]) -> list[str]:
+def set_properties(dataset: str, values: Mapping[str, str]) -> list[str]:
     """Set several properties of a dataset at once."""
     return ["zfs", "set", *(f"{key}={value}" for key, value in values.items()), dataset]
 
@@ -161,7 +161,23 @@ def show_device(dataset: str) -> list[str]:
     return set_properties(dataset, {"volmode": _VOLMODE})
 
 
-def _settings(options: dict[str, str]) -> list[str]:
+def make(name: str, options: Mapping[str, str], *, size_bytes: int = 0, thin: bool = True) -> list[str]:
+    """Make what a person named; a volume, if it has a size."""
+    volume = [*(["-s"] if thin else []), "-V", str(size_bytes)] if size_bytes else []
+    return ["zfs", "create", *volume, *_settings(options), name]
+
+
+def make_snapshot(name: str, options: Mapping[str, str]) -> list[str]:
+    """Take a snapshot that a person named."""
+    return ["zfs", "snapshot", *_settings(options), name]
+
+
+def make_clone(name: str, snapshot: str, options: Mapping[str, str]) -> list[str]:
+    """Make a clone that a person named."""
+    return ["zfs", "clone", *_settings(options), snapshot, name]
+
+
+def _settings(options: Mapping[str, str]) -> list[str]:
     return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
 

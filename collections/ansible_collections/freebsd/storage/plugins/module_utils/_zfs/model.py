@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, TypeVar
 
 from .. import _names
+from .properties import Properties
 
 DEFAULT_BLOCKSIZE = 512
 # Those that a stranger may choose, and change, without changing what a volume is or where it shows.
@@ -330,6 +331,7 @@ class Inventory(NamedTuple):
     snapshots: tuple[Snapshot, ...] = ()
     trash: Trash = Trash()
     used_bytes: int = 0
+    properties: Mapping[str, Properties] = {}
 
 
 def compact_json(data: Mapping[str, object]) -> str:

@@ -53,6 +53,7 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
         trash=_trash(found, parent, deleted, taken.snapshots),
         available_bytes=number_of(found[parent], "available"),
         used_bytes=number_of(found[parent], "used"),
+        properties=found,
     )
 
 
@@ -136,9 +137,9 @@ def _uuids(found: Mapping[str, Properties], parent: str, owner_value: str) -> It
 
 
 def _claim(name: str, props: Properties, owner_value: str) -> Union[str, Drift, None]:
-    """Return None for a dataset of someone else, a Drift for one that only looks like ours."""
+    """Return None for a dataset that is no volume of ours, a Drift for one that only looks like it."""
     owner = props.get(f"{_names.PREFIX}owner")
-    if owner is None or owner.source.startswith("inherited"):
+    if owner is None or owner.source.startswith("inherited") or is_own(props, "noun"):
         return None
     if owner.source != "local":
         return Drift(_FOREIGN, name, f"a copy: its owner property is {owner.source}; left alone")

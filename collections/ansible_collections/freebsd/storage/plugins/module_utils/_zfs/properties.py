@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .. import _names
-from .model import PROPERTIES
+from . import values
 
 _COLUMNS = ("name", "property", "value", "source")
 _NATIVE = frozenset(
     {
         *("type", "guid", "available", "creation", "used", "volsize", "volblocksize", "refreservation"),
-        *("clones", "createtxg", "defer_destroy", "userrefs", "written", "volmode"),
+        *("clones", "createtxg", "defer_destroy", "origin", "userrefs", "written"),
         *("encryptionroot", "keystatus"),
-        *PROPERTIES,
+        *values.VOLUME_PROPERTIES,
+        *values.FILESYSTEM_PROPERTIES,
     }
 )
 

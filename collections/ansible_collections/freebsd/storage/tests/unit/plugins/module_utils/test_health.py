@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils import _health, _names
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.model import Daemon, Kernel, Lun, Port
-from ansible_collections.freebsd.storage.plugins.module_utils._state import facts_of
+from ansible_collections.freebsd.storage.plugins.module_utils._facts import facts_of
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs import parse
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs.model import Record
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs.pools import Pool

@@ -188,7 +188,8 @@ def test_objections(err: str, rc: int, objections: list[str]) -> None:
     [
         ("ctld: /x/ctl.conf is world-readable", True),
         ('ctld: portal-group "csi" not assigned to any target', True),
-        ('ctld: auth-group "demo:1" not assigned to any target', False),
+        ('ctld: auth-group "demo:00000000000000000000000000000001" not assigned to any target', False),
+        ('ctld: auth-group "ansible:clients" not assigned to any target', True),
         ('ctld: no LUNs defined for target "iqn.x"', False),
         ('ctld: "chap" property of auth-group "x" is not an array', False),
     ],

@@ -7,12 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils import _names
+from ansible_collections.freebsd.storage.plugins.module_utils._facts import facts_of
 from ansible_collections.freebsd.storage.plugins.module_utils._state import (
     DestroySnapshot,
     Facts,
     NextRound,
     TakeGroup,
-    facts_of,
 )
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs import api, parse
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs.plan_groups import (

@@ -9,12 +9,12 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils._apply.spec import items_of
+from ansible_collections.freebsd.storage.plugins.module_utils._facts import facts_of
 from ansible_collections.freebsd.storage.plugins.module_utils._state import (
     Facts,
     GrowVolume,
     ModifyVolume,
     NextRound,
-    facts_of,
 )
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs import parse
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs.grow import VolumeGrown, plan_grow
