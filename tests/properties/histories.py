@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from csi_driver.proto import csi_pb2 as pb
 from tests.harness.leaks import leftovers
 from tests.properties import disks
-from tests.properties.model import BLANK, MIB, PLACES, TAG_BYTES, Content, Model, Snapshot, Volume, written
+from tests.properties.model import BLANK, MIB, PLACES, TAG_BYTES, Content, Group, Model, Snapshot, Volume, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,11 +132,50 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.model.snapshots)
     @rule(which=WHICH)
     def delete_snapshot(self, which: int) -> None:
-        """Gone, whatever was made of it, and may be deleted again."""
+        """Gone, whatever was made of it, and may be deleted again; one of a group only goes with the group."""
         snapshot = self._snapshot(which)
+        if snapshot.group:
+            assert status(lambda: self.cluster.delete_snapshot(snapshot.id)) == "INVALID_ARGUMENT"
+            return
         for _ in range(2):
             self.cluster.delete_snapshot(snapshot.id)
         del self.model.snapshots[snapshot.id]
+
+    @precondition(lambda self: self.model.volumes)
+    @rule(name=NAMES, chosen=st.sets(WHICH, min_size=1, max_size=3))
+    def snapshot_group(self, name: str, chosen: set[int]) -> None:
+        """Snapshots of several volumes, or those there are, or a refusal because the name is for others."""
+        volumes = {volume.id: volume for volume in map(self._volume, chosen)}
+        there = self.model.group_named(name)
+        if there is not None and there.sources != volumes.keys():
+            assert status(lambda: self.cluster.together(name, sorted(volumes))) == "ALREADY_EXISTS"
+            return
+        taken = self.cluster.together(name, sorted(volumes))
+        members = frozenset(one.snapshot_id for one in taken.snapshots)
+        if there is not None:
+            assert (taken.group_snapshot_id, members) == (there.id, there.members)
+            return
+        assert sorted(one.source_volume_id for one in taken.snapshots) == sorted(volumes)
+        for one in taken.snapshots:
+            source = volumes[one.source_volume_id]
+            member = Snapshot(
+                one.snapshot_id, name, source.id, source.size_bytes, source.content, taken.group_snapshot_id
+            )
+            self.model.snapshots[member.id] = member
+        group = Group(taken.group_snapshot_id, name, frozenset(volumes), members)
+        self.model.groups[group.id] = group
+
+    @precondition(lambda self: self.model.groups)
+    @rule(which=WHICH)
+    def delete_group(self, which: int) -> None:
+        """All of it is gone, whatever was made of it, and it may be deleted again."""
+        groups = list(self.model.groups.values())
+        group = groups[which % len(groups)]
+        for _ in range(2):
+            self.cluster.delete_together(group.id, sorted(group.members))
+        for member in group.members:
+            del self.model.snapshots[member]
+        del self.model.groups[group.id]
 
     # What holds after every step
 
@@ -164,8 +203,11 @@ class Histories(RuleBasedStateMachine):
         for volume in self.model.volumes.values():
             self.cluster.detach(volume.id, self.cluster.node_id())
             self.cluster.delete(volume.id)
+        for group in self.model.groups.values():
+            self.cluster.delete_together(group.id, sorted(group.members))
         for snapshot in self.model.snapshots.values():
-            self.cluster.delete_snapshot(snapshot.id)
+            if not snapshot.group:
+                self.cluster.delete_snapshot(snapshot.id)
         assert leftovers(self.stack) == []
 
     def _make(

@@ -37,6 +37,17 @@ class Snapshot:
     source: str
     size_bytes: int
     content: Content
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Snapshots of several volumes at one moment."""
+
+    id: str
+    name: str
+    sources: frozenset[str]
+    members: frozenset[str]
 
 
 @dataclass
@@ -45,6 +56,7 @@ class Model:
 
     volumes: dict[str, Volume] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
 
     def volume_named(self, name: str) -> Volume | None:
         """The volume of that name, if there is one now."""
@@ -52,7 +64,12 @@ class Model:
 
     def snapshot_named(self, name: str) -> Snapshot | None:
         """The snapshot of that name, if there is one now."""
-        return next((snapshot for snapshot in self.snapshots.values() if snapshot.name == name), None)
+        singles = (snapshot for snapshot in self.snapshots.values() if not snapshot.group)
+        return next((snapshot for snapshot in singles if snapshot.name == name), None)
+
+    def group_named(self, name: str) -> Group | None:
+        """The group of that name, if there is one now."""
+        return next((group for group in self.groups.values() if group.name == name), None)
 
 
 def written(content: Content, place: int, tag: bytes) -> Content:
