@@ -159,3 +159,74 @@ def test_a_caller_whose_time_is_up_is_told_whether_its_work_began() -> None:
             it.create_volume("a", wanted(name), deadline=time.monotonic() + 0.2)
         assert caught.value.code is code
     runs.gate.set()
+
+
+def health_noun(**changes: Any) -> dict[str, Any]:
+    """What a module says of a volume that is not well."""
+    condition = {"status": "degraded", "reason": "PoolDegraded", "msg": "replace the device", **changes}
+    return {"volume": UUID, "conditions": [condition]}
+
+
+def test_health_is_asked_for_with_the_limit_of_the_configuration() -> None:
+    """Of one volume, or page by page."""
+    runs = Runs(lambda _: {"health": [health_noun()], "next": None})
+    one = backend(runs).volume_health(VOLUME_ID, deadline=soon())
+    assert (one.id, [each.reason for each in one.conditions]) == (VOLUME_ID, ["PoolDegraded"])
+    page = backend(runs).list_volume_health("a", after=UUID, limit=5, deadline=soon())
+    assert page.items == (one,)
+    asked = [{key: request.get(key) for key in ("kinds", "uuid", "after", "limit")} for _, _, request in runs.requests]
+    assert asked == [
+        {"kinds": ["health"], "uuid": UUID, "after": None, "limit": None},
+        {"kinds": ["health"], "uuid": None, "after": UUID, "limit": 5},
+    ]
+    assert all(request["nearly_full_percent"] == 90 for _, _, request in runs.requests)
+
+
+def test_a_volume_nobody_tells_of_is_not_found() -> None:
+    """And not well."""
+    runs = Runs(lambda _: {"health": [], "next": None})
+    with pytest.raises(DriverError) as caught:
+        backend(runs).volume_health(VOLUME_ID, deadline=soon())
+    assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"next": None},
+        {"health": None, "next": None},
+        {"health": []},
+        {"health": [{"volume": UUID}], "next": None},
+        {"health": [{"volume": UUID, "conditions": None}], "next": None},
+        {"health": [health_noun(status="fine")], "next": None},
+        {"health": [health_noun(reason=None)], "next": None},
+        {"health": [{**health_noun(), "volume": "x"}], "next": None},
+    ],
+)
+def test_health_that_is_not_understood_is_uncertain_and_not_health(result: dict[str, Any]) -> None:
+    """Of one volume as of many."""
+    for ask in (
+        lambda: backend(Runs(lambda _: result)).volume_health(VOLUME_ID, deadline=soon()),
+        lambda: backend(Runs(lambda _: result)).list_volume_health("a", after=None, limit=0, deadline=soon()),
+    ):
+        with pytest.raises(DriverError) as caught:
+            ask()
+        assert caught.value.code is ErrorCode.UNCERTAIN
+
+
+def test_changes_that_wait_for_a_run_are_counted() -> None:
+    """Those of the running one are not among them."""
+    runs = Runs(each(volume=None))
+    runs.gate.clear()
+    made = backend(runs)
+    assert made.waiting("a") == 0
+    with ThreadPoolExecutor() as pool:
+        volumes = [VolumeId("a", f"{number:032x}") for number in range(3)]
+        first = pool.submit(made.delete_volume, volumes[0], deadline=soon())
+        until(lambda: len(runs.requests) == 1)
+        others = [pool.submit(made.delete_volume, volume, deadline=soon()) for volume in volumes[1:]]
+        until(lambda: made.waiting("a") == 2)
+        runs.gate.set()
+        for done in (first, *others):
+            done.result(10)
+    assert made.waiting("a") == 0

@@ -144,3 +144,30 @@ def test_versions_are_those_of_the_release(box: Box, box15: Box) -> None:
 def test_a_missing_pool_is_told_by_zpool(box: Box) -> None:
     result = box.run("zpool list -Hp -o name tank nope")
     assert (result.rc, result.out, result.err) == (1, "tank\n", "cannot open 'nope': no such pool\n")
+
+
+def test_a_suspended_pool_opens_no_dataset_and_lists_no_errors(box: Box) -> None:
+    pool = box.machine.storage.tree.pools["tank"]
+    pool.health = "SUSPENDED"
+    status = box.run("zpool status -v tank")
+    assert (status.rc, status.err) == (0, "errors: List of errors unavailable: pool I/O is currently suspended\n")
+    assert " state: SUSPENDED\nstatus: One or more devices are faulted in response to IO failures.\n" in status.out
+    assert "errors:" not in status.out
+    assert box.must("zpool list -Hp -o health tank") == "SUSPENDED\n"
+    assert box.refused("zfs get -Hp all tank/csi") == "cannot open 'tank/csi': pool I/O is currently suspended\n"
+    assert "is not modelled" in box.refused("zfs list")
+    assert "is not modelled" in box.refused("zpool status tank")
+
+
+def test_what_a_pool_has_lost_is_listed_where_that_is_asked_for(box: Box) -> None:
+    pool = box.machine.storage.tree.pools["tank"]
+    assert box.must("zpool status -v tank") == box.must("zpool status tank")
+    pool.damaged = ["tank/csi/a:<0x1>", "<metadata>:<0x3d>"]
+    assert box.must("zpool status tank").endswith("\n\nerrors: 2 data errors, use '-v' for a list\n")
+    told = box.must("zpool status -v tank")
+    assert "status: One or more devices has experienced an error resulting in data\n\tcorruption." in told
+    assert told.endswith(
+        "\n\nerrors: Permanent errors have been detected in the following files:\n\n"
+        "        tank/csi/a:<0x1>\n        <metadata>:<0x3d>\n"
+    )
+    assert "is healthy" not in box.must("zpool status -x tank")
