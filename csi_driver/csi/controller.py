@@ -52,7 +52,12 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         """Export a volume to a node."""
         wanted = requests.publish_volume(request)
         publish_context = self._volumes.publish(
-            wanted.volume_id, wanted.node_id, wanted.mode, wanted.readonly, deadline=self._deadline(context)
+            wanted.volume_id,
+            wanted.node_id,
+            wanted.mode,
+            wanted.readonly,
+            key=wanted.key,
+            deadline=self._deadline(context),
         )
         return csi_pb2.ControllerPublishVolumeResponse(publish_context=publish_context)
 
@@ -110,7 +115,11 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         """Grow a volume, published or not."""
         wanted = requests.expand_volume(request)
         volume = self._volumes.expand(
-            wanted.volume_id, wanted.required_bytes, wanted.limit_bytes, deadline=self._deadline(context)
+            wanted.volume_id,
+            wanted.required_bytes,
+            wanted.limit_bytes,
+            key=wanted.key,
+            deadline=self._deadline(context),
         )
         return responses.expanded(volume)
 

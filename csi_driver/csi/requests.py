@@ -1,8 +1,8 @@
 """
 Controller requests as domain values: everything that can be refused by looking at the request alone.
 
-Fields are checked in the order of the contract, and all before anything is looked up. Secrets and
-the volume context of a request are not needed, so they are not read.
+Fields are checked in the order of the contract, and all before anything is looked up. Of the secrets
+of a request only those are read that are needed, and its volume context is not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from csi_driver.csi import access, fields
 from csi_driver.errors import DriverError
+from csi_driver.storage import keys
 from csi_driver.storage.model import FromSnapshot, FromVolume, NewVolume
 from csi_driver.storage.parameters import SIDECAR_PREFIX, parse_mutable
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.proto import csi_pb2
-    from csi_driver.storage.model import AccessMode
+    from csi_driver.storage.model import AccessMode, EncryptionKey
 
 # Clients receive 4 MiB at most; a volume or snapshot takes a few hundred bytes.
 PAGE_MAX_ENTRIES = 5000
@@ -33,6 +34,7 @@ class PublishVolume:
     node_id: str
     mode: AccessMode
     readonly: bool
+    key: EncryptionKey | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class ExpandVolume:
     volume_id: str
     required_bytes: int
     limit_bytes: int
+    key: EncryptionKey | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ def create_volume(request: csi_pb2.CreateVolumeRequest) -> NewVolume:
     required_bytes, limit_bytes = fields.capacity_range(request.capacity_range, given=given)
     capabilities = access.all_usable(access.capabilities(request.volume_capabilities))
     parameters = fields.mapping("parameters", request.parameters)
+    key = keys.given(request.secrets)
     source = _source(request)
     mutable_parameters = fields.mapping("mutable_parameters", request.mutable_parameters)
     return NewVolume(
@@ -79,6 +83,7 @@ def create_volume(request: csi_pb2.CreateVolumeRequest) -> NewVolume:
         limit_bytes=limit_bytes,
         capabilities=capabilities,
         source=source,
+        key=key,
     )
 
 
@@ -94,7 +99,8 @@ def publish_volume(request: csi_pb2.ControllerPublishVolumeRequest) -> PublishVo
     given = request.HasField("volume_capability")
     wanted = access.capability("volume_capability", request.volume_capability, given=given)
     mode = access.usable("volume_capability", wanted).mode
-    return PublishVolume(volume_id=volume_id, node_id=node_id, mode=mode, readonly=request.readonly)
+    key = keys.given(request.secrets)
+    return PublishVolume(volume_id=volume_id, node_id=node_id, mode=mode, readonly=request.readonly, key=key)
 
 
 def unpublish_volume(request: csi_pb2.ControllerUnpublishVolumeRequest) -> tuple[str, str | None]:
@@ -165,9 +171,10 @@ def expand_volume(request: csi_pb2.ControllerExpandVolumeRequest) -> ExpandVolum
     if not request.HasField("capacity_range"):
         raise fields.invalid("capacity_range", "required, but not given; say how big the volume is to be")
     required_bytes, limit_bytes = fields.capacity_range(request.capacity_range, given=True)
+    key = keys.given(request.secrets)
     if request.HasField("volume_capability"):
         access.usable("volume_capability", access.capability("volume_capability", request.volume_capability))
-    return ExpandVolume(volume_id=volume_id, required_bytes=required_bytes, limit_bytes=limit_bytes)
+    return ExpandVolume(volume_id=volume_id, required_bytes=required_bytes, limit_bytes=limit_bytes, key=key)
 
 
 def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> tuple[str, str]:

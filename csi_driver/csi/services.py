@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AccessMode,
         Capacity,
         Condition,
+        EncryptionKey,
         GroupSnapshot,
         Listing,
         NewVolume,
@@ -33,7 +34,9 @@ class Volumes(Protocol):
         """Make the volume, or return the one of that name if it is compatible."""
         ...
 
-    def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
+    def expand(
+        self, volume_id: str, required_bytes: int, limit_bytes: int, *, key: EncryptionKey | None, deadline: float
+    ) -> Volume:
         """Grow the volume to at least `required_bytes`, within `limit_bytes` (0: no limit)."""
         ...
 
@@ -52,6 +55,7 @@ class Volumes(Protocol):
         mode: AccessMode,
         readonly: bool,  # noqa: FBT001 - a field of the request, in its order
         *,
+        key: EncryptionKey | None,
         deadline: float,
     ) -> Mapping[str, str]:
         """Export the volume to the node; return what the node needs to find it."""

@@ -14,6 +14,7 @@ from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.orchestrator import results
 from csi_driver.orchestrator.lanes import Busy, DeadlinePassed, Lane, Operation, Reads, Uncertain
 from csi_driver.orchestrator.runner import HostUnreachable, RunDied
+from csi_driver.orchestrator.secrets import Secrets
 from csi_driver.storage.ids import SnapshotId, initiator_name
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from csi_driver.storage.ids import GroupId, HostedId, VolumeId
     from csi_driver.storage.model import (
         Capacity,
+        EncryptionKey,
         GroupSnapshot,
         Modification,
         Page,
@@ -74,7 +76,9 @@ class _Host:
     def _apply(self, batch: Batch) -> Mapping[str, Mapping[str, Any]]:
         resources = [{"key": operation.key, **operation.resource} for operation in batch]
         limits = {"lock_timeout": LOCK_SECONDS, "time_limit": APPLY_SECONDS}
-        result = self._run("apply", {**self._common, **limits, "resources": resources}, APPLY_SECONDS)
+        secrets = {name: secret for operation in batch for name, secret in operation.secrets.items()}
+        request = {**self._common, **limits, "resources": resources, **({"secrets": secrets} if secrets else {})}
+        result = self._run("apply", request, APPLY_SECONDS)
         return results.outcomes(result)
 
     def _info(self, query: Query) -> Mapping[str, Any]:
@@ -98,6 +102,7 @@ class AnsibleBackend:
 
     def __init__(self, config: Config, runner: PlaybookRunner) -> None:
         self._cluster = config.cluster
+        self._secrets = Secrets()
         self._node_limit = config.node.max_volumes
         self._nearly_full_percent = config.health.nearly_full_percent
         self._hosts = {name: _Host(name, host, config.cluster, runner) for name, host in config.hosts.items()}
@@ -121,9 +126,11 @@ class AnsibleBackend:
             "properties": dict(spec.properties),
             "attributes": dict(spec.attributes),
             **({"source": {source.what: source.uuid}} if source else {}),
+            **({"encryption": asdict(spec.encryption)} if spec.encryption else {}),
         }
         reads = frozenset({_met(source)} if source else ())
-        item = self._change(host, Operation(resource, frozenset({("name", request.name)}), reads), deadline)
+        operation = Operation(resource, frozenset({("name", request.name)}), reads)
+        item = self._change(host, self._secrets.with_key(operation, request.key), deadline)
         volume = results.volume(host, item.get("volume") or {})
         # Only a volume with this very source is compatible with the request.
         return replace(volume, source=source)
@@ -132,7 +139,15 @@ class AnsibleBackend:
         """See `StorageBackend`."""
         self._change(volume.host, _on(volume, {"kind": "volume", "state": "absent", "uuid": volume.uuid}), deadline)
 
-    def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
+    def expand_volume(
+        self,
+        volume: VolumeId,
+        *,
+        required_bytes: int,
+        limit_bytes: int,
+        key: EncryptionKey | None = None,
+        deadline: float,
+    ) -> Volume:
         """See `StorageBackend`."""
         resource = {
             "kind": "volume",
@@ -141,7 +156,7 @@ class AnsibleBackend:
             "required_bytes": required_bytes,
             "limit_bytes": limit_bytes,
         }
-        item = self._change(volume.host, _on(volume, resource), deadline)
+        item = self._change(volume.host, self._secrets.with_key(_on(volume, resource), key), deadline)
         return results.volume(volume.host, item.get("volume") or {})
 
     def modify_volume(self, volume: VolumeId, wanted: Modification, *, deadline: float) -> Volume:
@@ -170,7 +185,7 @@ class AnsibleBackend:
             "portal_group": self._hosts[volume.host].portal_group,
             "node_limit": self._node_limit,
         }
-        item = self._change(volume.host, _on(volume, resource), deadline)
+        item = self._change(volume.host, self._secrets.with_key(_on(volume, resource), request.key), deadline)
         return results.publication(item.get("publication") or {})
 
     def unpublish(self, volume: VolumeId, node: str | None, *, deadline: float) -> None:

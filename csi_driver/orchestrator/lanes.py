@@ -55,12 +55,13 @@ class Operation:
     """
     One wanted change: `resource` says what (JSON data), the other two which objects it meets.
 
-    Operations are equal when all three are.
+    `secrets` are those that the resource names. Operations are equal when the other three are.
     """
 
     resource: Mapping[str, object]
     writes: frozenset[Id]
     reads: frozenset[Id] = frozenset()
+    secrets: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def key(self) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from csi_driver.storage.ids import GroupId, SnapshotId, VolumeId
     from csi_driver.storage.model import (
         Capacity,
+        EncryptionKey,
         GroupSnapshot,
         Modification,
         Page,
@@ -48,7 +49,15 @@ class StorageBackend(Protocol):
         """
         ...
 
-    def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
+    def expand_volume(
+        self,
+        volume: VolumeId,
+        *,
+        required_bytes: int,
+        limit_bytes: int,
+        key: EncryptionKey | None = None,
+        deadline: float,
+    ) -> Volume:
         """
         Grow the volume to at least `required_bytes`, published or not; never shrink it.
 

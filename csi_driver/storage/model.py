@@ -62,13 +62,30 @@ class VolumeCapability:
     mode: AccessMode
 
 
+@dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """The key of an encrypted volume as the caller gave it: a secret, shown by nothing."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encryption:
+    """How a volume is encrypted; `unload_key`: its key is not to stay while the volume is not published."""
+
+    cipher: str
+    keyformat: str
+    unload_key: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSpec:
     """
     What a volume is to be like, apart from its name and size.
 
     `properties` are ZFS properties given to the volume; `attributes` are kept with the volume and
-    handed back unchanged as its volume context (`protocol`, `fsType`).
+    handed back unchanged as its volume context (`protocol`, `fsType`). `encryption` None leaves it to
+    the dataset the volume lies below.
     """
 
     protocol: Protocol = Protocol.ISCSI
@@ -77,6 +94,7 @@ class VolumeSpec:
     blocksize: int = 512
     properties: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    encryption: Encryption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,7 @@ class NewVolume:
     limit_bytes: int = 0
     capabilities: tuple[VolumeCapability, ...] = ()
     source: FromSnapshot | FromVolume | None = None
+    key: EncryptionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +138,7 @@ class VolumeRequest:
     required_bytes: int
     limit_bytes: int = 0
     source: SnapshotId | VolumeId | None = None
+    key: EncryptionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +168,7 @@ class PublicationRequest:
     node: NodeId
     mode: AccessMode
     readonly: bool
+    key: EncryptionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.model import Modification, Protocol, VolumeSpec
+from csi_driver.storage.model import Encryption, Modification, Protocol, VolumeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +30,8 @@ _COMPRESSION = re.compile(
 
 Cache = Literal["all", "metadata", "none"]
 Flag = Literal["true", "false"]
+Cipher = Literal["off", "on", "aes-128-ccm", "aes-192-ccm", "aes-256-ccm", "aes-128-gcm", "aes-192-gcm", "aes-256-gcm"]
+KeyFormat = Literal["passphrase", "hex", "raw"]
 
 
 def _check_compression(value: str) -> str:
@@ -99,6 +101,9 @@ class Parameters(MutableParameters):
     block_size: Literal["512", "4096"] = Field(default="512", alias="blockSize")
     volblocksize: Annotated[str, AfterValidator(_check_volblocksize)] = "16384"
     thin: Flag = "true"
+    encryption: Cipher | None = None
+    key_format: KeyFormat | None = Field(default=None, alias="keyFormat")
+    unload_key: Flag | None = Field(default=None, alias="unloadKey")
 
     @property
     def spec(self) -> VolumeSpec:
@@ -110,6 +115,17 @@ class Parameters(MutableParameters):
             blocksize=int(self.block_size),
             properties=self.properties,
             attributes={"protocol": self.protocol, "fsType": self.fs_type},
+            encryption=self._encryption,
+        )
+
+    @property
+    def _encryption(self) -> Encryption | None:
+        if self.encryption in (None, "off"):
+            return None
+        return Encryption(
+            cipher=self.encryption,
+            keyformat=self.key_format or "passphrase",
+            unload_key=self.unload_key == "true",
         )
 
 
@@ -124,9 +140,23 @@ def parse(
     """
     changeable = parse_mutable(mutable or {}).model_dump(exclude_none=True)
     try:
-        return Parameters.model_validate({**defaults, **_own(given), **changeable})
+        read = Parameters.model_validate({**defaults, **_own(given), **changeable})
     except ValidationError as error:
         raise _refused(error, "StorageClass parameter", "parameters", _names()) from error
+    _check_encryption(read)
+    return read
+
+
+def _check_encryption(read: Parameters) -> None:
+    """Refuse what looks as if encryption was meant, and what does not go with it."""
+    if read.encryption is None:
+        for key, value in (("keyFormat", read.key_format), ("unloadKey", read.unload_key)):
+            if value is not None:
+                message = f"StorageClass parameter '{key}' means nothing without 'encryption'; give that, too"
+                raise DriverError(ErrorCode.INVALID, message, option=f"parameters.{key}")
+    if read.spec.encryption is not None and read.copies == "3":
+        message = "parameter 'copies' is '3'; an encrypted volume has no more than 2"
+        raise DriverError(ErrorCode.INVALID, message, option="parameters.copies")
 
 
 def parse_mutable(given: Mapping[str, str]) -> MutableParameters:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage import hosts, placement
+from csi_driver.storage import hosts, keys, placement
 from csi_driver.storage import parameters as storage_class
 from csi_driver.storage.ids import NodeId, SnapshotId, VolumeId
 from csi_driver.storage.model import AccessMode, Capacity, FromSnapshot, PublicationRequest, VolumeRequest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from csi_driver.config import Config
     from csi_driver.storage.backend import StorageBackend
-    from csi_driver.storage.model import FromVolume, Listing, NewVolume, Page, Publication, Volume
+    from csi_driver.storage.model import EncryptionKey, FromVolume, Listing, NewVolume, Page, Publication, Volume
     from csi_driver.storage.parameters import Parameters
 
 MAX_BYTES = (1 << 63) - 1  # off_t: what ZFS and CTL can address
@@ -41,6 +41,7 @@ class VolumeService:
         that ranked first gets it, now and at every retry.
         """
         given = storage_class.parse(wanted.parameters, self._config.defaults, wanted.mutable_parameters)
+        keys.check(given.spec, wanted.key, declined=given.encryption == "off")
         source = self._source(wanted.source)
         host = self._beside(source, given) if source else self._best(wanted.name, given)
         # A copy has its source's block size, which only the host knows.
@@ -52,6 +53,7 @@ class VolumeService:
             required_bytes=wanted.required_bytes,
             limit_bytes=wanted.limit_bytes,
             source=source,
+            key=wanted.key if given.spec.encryption else None,
         )
         return self._backend.create_volume(host, request, deadline=deadline)
 
@@ -81,12 +83,20 @@ class VolumeService:
         wanted = storage_class.parse_mutable(mutable_parameters).modification
         return self._backend.modify_volume(volume, wanted, deadline=deadline)
 
-    def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
+    def expand(
+        self,
+        volume_id: str,
+        required_bytes: int,
+        limit_bytes: int,
+        *,
+        key: EncryptionKey | None = None,
+        deadline: float,
+    ) -> Volume:
         """Grow the volume to at least `required_bytes`; one that is big enough already stays as it is."""
         volume = hosts.configured(self._config, VolumeId.parse(volume_id))
         _check_size(required_bytes, limit_bytes, storage_class.MIN_VOLBLOCKSIZE)
         return self._backend.expand_volume(
-            volume, required_bytes=required_bytes, limit_bytes=limit_bytes, deadline=deadline
+            volume, required_bytes=required_bytes, limit_bytes=limit_bytes, key=key, deadline=deadline
         )
 
     def delete(self, volume_id: str, *, deadline: float) -> None:
@@ -102,12 +112,13 @@ class VolumeService:
         mode: AccessMode,
         readonly: bool,  # noqa: FBT001 - a field of the request, in its order
         *,
+        key: EncryptionKey | None = None,
         deadline: float,
     ) -> Mapping[str, str]:
         """Export the volume to the node; return the publish context, by which the node finds it."""
         volume = hosts.configured(self._config, VolumeId.parse(volume_id))
         node = NodeId.parse(node_id)
-        request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode.is_reader)
+        request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode.is_reader, key=key)
         return self._context(volume, self._backend.publish(volume, request, deadline=deadline))
 
     def _context(self, volume: VolumeId, publication: Publication) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ def capability(
 
 
 class Cluster:
-    """A stand-in for the sidecars and the kubelet, one call per method."""
+    """A stand-in for the sidecars and the kubelet, one call per method; `secrets` go with those that may need a key."""
 
     def __init__(self, controller: grpc.Channel, node: grpc.Channel, directory: Path) -> None:
         self.controller = rpc.ControllerStub(controller)
@@ -36,6 +36,7 @@ class Cluster:
         self.node = rpc.NodeStub(node)
         self.directory = directory
         self.capability = capability()
+        self.secrets: dict[str, str] = {}
 
     def create(
         self,
@@ -55,6 +56,7 @@ class Cluster:
             parameters=parameters or {},
             mutable_parameters=mutable or {},
             volume_content_source=_content_source(source),
+            secrets=self.secrets,
         )
         return self.controller.CreateVolume(request, timeout=CALL_TIMEOUT).volume
 
@@ -68,6 +70,7 @@ class Cluster:
             volume_id=volume_id,
             capacity_range=pb.CapacityRange(required_bytes=size_bytes, limit_bytes=limit_bytes),
             volume_capability=self.capability,
+            secrets=self.secrets,
         )
         return self.controller.ControllerExpandVolume(request, timeout=CALL_TIMEOUT)
 
@@ -127,7 +130,11 @@ class Cluster:
     def attach(self, volume_id: str, node_id: str, *, readonly: bool = False) -> dict[str, str]:
         """ControllerPublishVolume; returns the publish context."""
         request = pb.ControllerPublishVolumeRequest(
-            volume_id=volume_id, node_id=node_id, volume_capability=self.capability, readonly=readonly
+            volume_id=volume_id,
+            node_id=node_id,
+            volume_capability=self.capability,
+            readonly=readonly,
+            secrets=self.secrets,
         )
         return dict(self.controller.ControllerPublishVolume(request, timeout=CALL_TIMEOUT).publish_context)
 

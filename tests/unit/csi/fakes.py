@@ -24,6 +24,7 @@ from csi_driver.storage.model import (
     AccessMode,
     Capacity,
     Condition,
+    EncryptionKey,
     GroupSnapshot,
     Listing,
     NewVolume,
@@ -110,8 +111,10 @@ class CannedVolumes(Canned):
     def create(self, wanted: NewVolume, *, deadline: float) -> Volume:
         return self.answer("create", wanted, deadline=deadline)
 
-    def expand(self, volume_id: str, required_bytes: int, limit_bytes: int, *, deadline: float) -> Volume:
-        return self.answer("expand", volume_id, required_bytes, limit_bytes, deadline=deadline)
+    def expand(
+        self, volume_id: str, required_bytes: int, limit_bytes: int, *, key: EncryptionKey | None, deadline: float
+    ) -> Volume:
+        return self.answer("expand", volume_id, required_bytes, limit_bytes, key=key, deadline=deadline)
 
     def modify(self, volume_id: str, mutable_parameters: Mapping[str, str], *, deadline: float) -> Volume:
         return self.answer("modify", volume_id, mutable_parameters, deadline=deadline)
@@ -126,9 +129,10 @@ class CannedVolumes(Canned):
         mode: AccessMode,
         readonly: bool,  # noqa: FBT001
         *,
+        key: EncryptionKey | None,
         deadline: float,
     ) -> Mapping[str, str]:
-        return self.answer("publish", volume_id, node_id, mode, readonly, deadline=deadline)
+        return self.answer("publish", volume_id, node_id, mode, readonly, key=key, deadline=deadline)
 
     def unpublish(self, volume_id: str, node_id: str | None, *, deadline: float) -> None:
         self.answer("unpublish", volume_id, node_id, deadline=deadline)

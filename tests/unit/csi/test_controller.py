@@ -210,6 +210,6 @@ def test_the_callers_patience_is_the_deadline(driver: Driver, timeout: float | N
 
 
 def test_secrets_may_be_anything(driver: Driver) -> None:
-    """A caller may send one merged set to every method; nothing here needs them."""
+    """A caller may send one merged set to every method, with more in it than is needed here."""
     driver.volumes.answers["create"] = volume()
     driver.controller.CreateVolume(create_request(secrets={"key": "x" * 10_000}), timeout=TIMEOUT)

@@ -57,7 +57,9 @@ class Answers:
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
         self.calls.append(("delete", str(volume)))
 
-    def expand_volume(self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, deadline: float) -> Volume:
+    def expand_volume(
+        self, volume: VolumeId, *, required_bytes: int, limit_bytes: int, key: Any = None, deadline: float
+    ) -> Volume:
         self.calls.append(("expand", str(volume), required_bytes, limit_bytes))
         return _volume(volume)
 
