@@ -32,6 +32,13 @@ def variables(host: SimulatedHost) -> dict[str, Any]:
     return role_variables(host.info)
 
 
+@pytest.fixture
+def ucl_host(directory: Path) -> Iterator[SimulatedHost]:
+    """A FreeBSD host as the installer leaves it, but for ctld_flags, which have it read UCL."""
+    with SimulatedHost(directory / "host", prepared=False, grammar="ucl") as simulated:
+        yield simulated
+
+
 def _datasets(host: SimulatedHost) -> dict[str, Any]:
     datasets: dict[str, Any] = host.control("state")["datasets"]
     return datasets
@@ -139,3 +146,48 @@ def test_a_missing_setting_is_named(host: SimulatedHost, directory: Path, variab
     assert not refused.ok
     assert "storage_host_portals" in refused.output
     assert host.control("state") == before
+
+
+def test_a_host_that_reads_ucl_is_made_ready_and_taken_back(ucl_host: SimulatedHost, directory: Path) -> None:
+    """The portal group has a private file, included at the end of ctl.conf; a second run changes nothing."""
+    variables = role_variables(ucl_host.info)
+    ctl_conf = Path(variables["storage_host_ctl_conf"])
+    ctl_conf.write_text(UNTOUCHED)
+    first = play("storage_host", ucl_host, directory, variables)
+    assert first.ok, first.output
+    file = Path(variables["storage_host_settings_dir"]) / "ctl" / "portal-group_.conf"
+    assert '"csi": {"discovery-auth-group": "no-access"' in file.read_text()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    block = f'.include(try=true,duplicate=merge) "{file}"\n# END freebsd.storage portal-group\n'
+    assert ctl_conf.read_text() == f"{UNTOUCHED}# BEGIN freebsd.storage portal-group\n{block}"
+
+    second = play("storage_host", ucl_host, directory, variables)
+    assert second.ok, second.output
+    assert second.changed == 0, second.output
+
+    absent = play("storage_host", ucl_host, directory, variables | {"storage_host_state": "absent"})
+    assert absent.ok, absent.output
+    assert ctl_conf.read_text() == UNTOUCHED
+    assert not file.exists()
+
+
+def test_the_grammar_is_changed_only_while_ctld_does_not_run(
+    host: SimulatedHost, directory: Path, variables: dict[str, Any]
+) -> None:
+    """A bare host gets the chosen grammar; one that serves the other keeps it until ctld is stopped."""
+    ctl_conf = Path(variables["storage_host_ctl_conf"])
+    ucl, classic = ({**variables, "storage_host_grammar": grammar} for grammar in ("ucl", "classic"))
+    made = play("storage_host", host, directory, ucl)
+    assert made.ok, made.output
+    assert ".include(" in ctl_conf.read_text()
+
+    refused = play("storage_host", host, directory, classic)
+    assert not refused.ok
+    assert "Stop it" in refused.output
+    assert ".include(" in ctl_conf.read_text()
+
+    assert host.run("service", "ctld", "stop")["rc"] == 0
+    changed = play("storage_host", host, directory, classic)
+    assert changed.ok, changed.output
+    assert ctl_conf.read_text().startswith('# BEGIN freebsd.storage portal-group\nportal-group "csi" {\n')
+    assert host.run("service", "ctld", "status")["rc"] == 0

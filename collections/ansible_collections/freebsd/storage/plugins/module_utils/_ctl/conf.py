@@ -19,7 +19,11 @@ from ..errors import HostError
 
 PORTAL_GROUP = "portal-group"
 
+_INCLUDE = ".include("
 _LINE = r"(?:\n|\Z)"
+_BLOCK = re.compile(
+    rf"^# BEGIN freebsd\.storage (\S+)[ \t]*\n(?:.*\n)*?# END freebsd\.storage \1[ \t]*{_LINE}", re.MULTILINE
+)
 # What may follow a part that has to be the last: others like it, empty lines and comments.
 _TAIL = re.compile(rf"(?:\.include\(.*\n# END freebsd\.storage \S+{_LINE}|[ \t]*(?:#.*)?{_LINE})*")
 
@@ -90,6 +94,15 @@ def with_last_block(text: str, name: str, body: str) -> str:
     return with_block(text, name, body)
 
 
+def without_other_grammar(text: str, *, ucl: bool) -> str:
+    """
+    Return ctl.conf without what stands in our blocks, anyone's, and is not of this grammar.
+
+    Comments stay, and with them what people named; the rest each owner's next run brings back.
+    """
+    return _BLOCK.sub(lambda block: _of_grammar(block[0], ucl=ucl), text)
+
+
 def begin_of(name: str) -> str:
     """Return the line that opens the block."""
     return f"# BEGIN freebsd.storage {name}"
@@ -98,6 +111,11 @@ def begin_of(name: str) -> str:
 def end_of(name: str) -> str:
     """Return the line that closes the block."""
     return f"# END freebsd.storage {name}"
+
+
+def _of_grammar(block: str, *, ucl: bool) -> str:
+    lines = block.splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("#") or line.startswith(_INCLUDE) == ucl)
 
 
 def _ended(text: str, block: str) -> str:

@@ -21,12 +21,12 @@ from ..command import Commands, Completed
 from ..errors import HostError
 from . import api, check, confile, parse, remember
 from .choose import Choice, choose
-from .conf import Draft, owner_place
-from .confile import Files
-from .grammar import Grammar, draw, grammar_of, stands
+from .conf import owner_place
+from .grammar import draw, grammar_of, stands
 from .model import Daemon, Kernel
 from .seam import Clock, Patience, Section, Settled, SystemClock, Wanted
 from .sections import AuthGroup, Entry, Named
+from .trial import objections
 from .waiting import Pending, wait_for
 
 _EDITS_BORNE = 5
@@ -121,7 +121,7 @@ class LocalCtl:
             old = [each for key, each in previous.items() if key in wanted.additions & named.keys()]
             try:
                 drawing = partial(draw, grammar, files.draft, place)
-                trial = partial(self._try, grammar, files)
+                trial = partial(objections, self._commands, grammar, files)
                 entries = (*named.values(), *wanted.exports)
                 choice = choose(files.draft, drawing, entries, wanted.additions, trial, old)
                 if choice.draft == files.draft:
@@ -131,20 +131,6 @@ class LocalCtl:
             finally:
                 confile.discard(files)
         raise HostError("busy", f"{daemon.config} was edited {_EDITS_BORNE} times while it was being changed")
-
-    def _try(self, grammar: Grammar, files: Files, draft: Draft) -> list[str]:
-        """Stage the configuration, and return what ctld has against it."""
-        confile.stage(files, draft)
-        done = self._commands.run(api.test(files.staged, ucl=grammar.ucl))
-        objections = parse.objections(done, ucl=grammar.ucl)
-        if done.unstarted or done.late or parse.cannot_judge(objections):
-            _check(done)
-        if done.rc != 0 or not objections:
-            return objections
-        # Words nobody knows, though ctld takes it: they count unless the files in use have them too.
-        used = self._commands.run(api.test(files.path, ucl=grammar.ucl))
-        known = {confile.as_staged(files, line) for line in parse.objections(used, ucl=grammar.ucl)}
-        return [line for line in objections if line not in known]
 
     def _settle(self, pending: Pending, before: Kernel, limit: float) -> Kernel:
         """Have ctld reload until the kernel shows what it should, or time is up; return the last look."""

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 the freebsd.storage contributors
+# BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Has ctld's own test mode judge a configuration before it is used."""
+
+from __future__ import annotations
+
+from ..command import Commands
+from . import api, confile, parse
+from .conf import Draft
+from .confile import Files
+from .grammar import Grammar
+
+
+def objections(commands: Commands, grammar: Grammar, files: Files, draft: Draft) -> list[str]:
+    """Stage the configuration, and return what ctld has against it; raise `HostError` if it cannot say."""
+    confile.stage(files, draft)
+    done = commands.run(api.test(files.staged, ucl=grammar.ucl))
+    found = parse.objections(done, ucl=grammar.ucl)
+    if done.unstarted or done.late or parse.cannot_judge(found):
+        error = parse.failure(done)
+        if error is not None:
+            raise error
+    if done.rc != 0 or not found:
+        return found
+    # Words nobody knows, though ctld takes it: they count unless the files in use have them too.
+    used = commands.run(api.test(files.path, ucl=grammar.ucl))
+    known = {confile.as_staged(files, line) for line in parse.objections(used, ucl=grammar.ucl)}
+    return [line for line in found if line not in known]
