@@ -27,7 +27,7 @@ from ._zfs.pools import Pool
 DEGRADED, INACCESSIBLE, DATA_LOSS = "degraded", "inaccessible", "data_loss"
 
 _MEND = "use the version of the driver that wrote it, or mend its org.freebsd.storage properties"
-_SILENT = "ask again once the volume is published or unpublished anew; ctld's complaints are in /var/log/messages"
+_SILENT = "the next publication on this host brings them back; what ctld has against them is in /var/log/messages"
 
 
 class Condition(NamedTuple):
