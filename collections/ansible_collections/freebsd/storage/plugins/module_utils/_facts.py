@@ -36,6 +36,7 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         trash=inventory.trash,
         used_bytes=inventory.used_bytes,
         properties=inventory.properties,
+        known=inventory.known,
     )
     return facts if kernel is None else _with_kernel(facts, kernel)
 

@@ -96,7 +96,7 @@ def _page(facts: Facts, options: Mapping[str, Any]) -> dict[str, object]:
     if "group_snapshots" in options["kinds"]:
         groups, following = page(groups_of(facts.snapshots.values()), uuid, after, limit)
         return {"group_snapshots": [_nouns.group_noun(each) for each in groups], "next": following}
-    volumes, following = page(facts.volumes, uuid, after, limit)
+    volumes, following = page(volumes_of(facts.volumes, options["names"]), uuid, after, limit)
     return {"volumes": [_nouns.volume_noun(options["owner"], each) for each in volumes], "next": following}
 
 
@@ -107,6 +107,13 @@ def _health_page(health: Health, options: Mapping[str, Any]) -> dict[str, object
     chosen, following = _uuids(known, uuid, options["after"], options["limit"])
     nouns = [health_noun(each, known[each]) for each in chosen]
     return {"health": nouns, "next": following, "summary": summary(health)}
+
+
+def volumes_of(volumes: Mapping[str, Volume], names: Optional[Sequence[str]]) -> Mapping[str, Volume]:
+    """Return the volumes that have one of these names, or all."""
+    if names is None:
+        return volumes
+    return {uuid: each for uuid, each in volumes.items() if each.name in frozenset(names)}
 
 
 def snapshots_of(snapshots: Mapping[str, Snapshot], volume: Optional[str]) -> dict[str, Snapshot]:

@@ -18,6 +18,8 @@ from urllib.parse import quote, unquote
 PREFIX = "org.freebsd.storage:"
 SCHEMA = "1"
 PUBLICATION = PREFIX + "publication."
+PEERS = PREFIX + "peers."
+REFUSAL = PREFIX + "refused."
 IQN_PREFIX = "iqn.1994-09.org.freebsd.csi:"
 NAA_PREFIX = "0x6589cfc"  # NAA 6, the OUI 58:9c:fc of the FreeBSD Foundation
 VALUE_LIMIT = 8191  # ZAP_MAXVALUELEN - 1: zfsprops(7), "User Properties"
@@ -30,6 +32,7 @@ HIDDEN = re.compile(r"clone-[0-9a-f]{32}")
 MEMBER = re.compile(r"group-[0-9a-f]{32}")
 INITIATOR = re.compile(r"(iqn|eui|naa)\.[a-z0-9.:-]{1,219}")
 NODE = re.compile(r"([^@]+@)[^#]+#[0-9a-f]{8}$")
+HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 PORTAL_GROUP = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PARENT = re.compile(r"[A-Za-z][A-Za-z0-9_. :-]*(/[A-Za-z0-9][A-Za-z0-9_. :-]*)*")
 PARENT_LIMIT = 127  # leaves room for the leaves of a volume and of its snapshot, 63 each, below ZFS's 255
@@ -125,6 +128,16 @@ def node_name(node: str) -> str:
     """
     known = NODE.match(node)
     return known[1] if known else node
+
+
+def peers_property(owner: str) -> str:
+    """Return the parent's user property that names the hosts which were seen together with this one."""
+    return f"{PEERS}{owner}"
+
+
+def refusal_property(owner: str, name: str) -> str:
+    """Return the parent's user property that keeps the refusal of a volume."""
+    return REFUSAL + _digest(f"{owner}:{name}")
 
 
 def target_prefix(owner: str) -> str:

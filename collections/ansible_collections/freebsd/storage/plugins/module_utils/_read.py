@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Optional
 
 from . import _names, _settings
@@ -50,7 +51,8 @@ def read_facts(
         raise _unread(problem)
     inventory = parse.inventory(done.out, parent, owner)
     _settings.check_parent(settings_dir, parent, inventory.parent_guid)
-    facts = facts_of(inventory, owner, kernel)._replace(kernel_problem=kernel_problem, section=section)
+    facts = facts_of(inventory, owner, kernel)
+    facts = facts._replace(kernel_problem=kernel_problem, section=section, now=int(time.time()))
     return facts._replace(drift=(*facts.drift, *_strays(facts)))
 
 

@@ -22,6 +22,7 @@ from ._ctl.sections import Named
 from ._secrets import Secret
 from ._zfs.dataset import Dataset, dataset_of
 from ._zfs.model import Drift, Group, Record, Snapshot, Trash, Volume, groups_of
+from ._zfs.placement import Kept
 from ._zfs.properties import Properties
 from .errors import HostError
 
@@ -48,6 +49,7 @@ class Facts(NamedTuple):
     datasets that people named as they are to be, None for those that are to be gone, and `touched`
     those of this round. `section` is what people named in ctl.conf, None where it was not looked
     at, and `entered` has the keys in it that this round changes.
+    `known` is what is kept there about other hosts, at `now`.
     """
 
     owner: str
@@ -85,6 +87,8 @@ class Facts(NamedTuple):
     touched: frozenset[str] = frozenset()
     section: Optional[Section] = None
     entered: frozenset[str] = frozenset()
+    known: Kept = Kept()
+    now: int = 0
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -194,11 +198,23 @@ class Facts(NamedTuple):
         return facts._replace(touched=none, entered=none)
 
 
+class Note(NamedTuple):
+    """A user property to be set on the parent dataset."""
+
+    name: str
+    value: str
+
+
 class CreateVolume(NamedTuple):
-    """Make the volume; `secret`: what becomes its key, if it is encrypted."""
+    """
+    Make the volume; `secret`: what becomes its key, if it is encrypted.
+
+    If it is refused for good, and another host is asked then, keep the `refusal`.
+    """
 
     volume: Volume
     secret: Optional[Secret] = None
+    refusal: Optional[Note] = None
 
 
 class UnlockVolume(NamedTuple):
@@ -219,6 +235,19 @@ class FinishVolume(NamedTuple):
     """Give a clone the size and the reservation that an earlier run could not."""
 
     volume: Volume
+
+
+class Refuse(NamedTuple):
+    """Keep the refusal, and refuse."""
+
+    refusal: Note
+    error: HostError
+
+
+class Meet(NamedTuple):
+    """Keep which other hosts were seen together with this one."""
+
+    peers: Note
 
 
 class CloneVolume(NamedTuple):
@@ -314,7 +343,9 @@ VolumeStep = Union[
     GrowVolume,
     ModifyVolume,
 ]
-Step = Union[VolumeStep, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish, RunZfs, Enter, Resize]
+Step = Union[
+    VolumeStep, Refuse, Meet, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish, RunZfs, Enter, Resize
+]
 
 
 class Plan(NamedTuple):

@@ -48,6 +48,11 @@ options:
     description:
       - Tell of this volume, this snapshot or this group snapshot only; with V(health) also if the volume is well.
     type: str
+  names:
+    description:
+      - Tell of the volumes with one of these names only.
+    type: list
+    elements: str
   volume:
     description:
       - Tell of the snapshots of the volume with this uuid only.
@@ -234,6 +239,7 @@ def main() -> None:
                 "default": ["volumes", "capacity"],
             },
             "uuid": {"type": "str"},
+            "names": {"type": "list", "elements": "str"},
             "volume": {"type": "str"},
             "after": {"type": "str"},
             "limit": {"type": "int", "default": 0},

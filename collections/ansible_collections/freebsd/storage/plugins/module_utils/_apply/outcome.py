@@ -13,7 +13,7 @@ from .. import _names, _nouns
 from .._changes import Change, Noun, RunZfs
 from .._ctl import check
 from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
-from .._state import GrowVolume, Publish, ShowDevice, Step, UnlockVolume, Unpublish
+from .._state import GrowVolume, Publish, Refuse, ShowDevice, Step, UnlockVolume, Unpublish
 from .._zfs import plan as zfs_plan
 from .._zfs.grow import VolumeGrown
 from .._zfs.model import Group, Record, Snapshot, Volume
@@ -61,6 +61,9 @@ def predicted(each: Planned, owner: str) -> Outcome:
     change = each.plan.change
     if change is not None:
         return Outcome(each.item, change.due, change.after, change.before, hint=change.hint)
+    for step in each.plan.steps:
+        if isinstance(step, Refuse):
+            return Outcome(each.item, error=step.error)
     return Outcome(
         each.item,
         changed=any(_is_due(each, step, owner) for step in each.plan.steps),

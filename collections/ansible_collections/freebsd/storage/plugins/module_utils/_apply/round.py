@@ -100,7 +100,7 @@ class Round:
         unlocking = Unlocking(self._jobs, steps, self._facts)
         unlocking.execute()
         unlocked = [(number, step) for number, step in steps if number not in self.errors]
-        Writing(self._jobs, unlocked, owner_value(self._facts)).execute()
+        Writing(self._jobs, unlocked, parent=self._facts.parent, owner_value=owner_value(self._facts)).execute()
         if any(_is_exported(step) for _number, step in steps):
             self._export(steps)
         unlocking.relock()

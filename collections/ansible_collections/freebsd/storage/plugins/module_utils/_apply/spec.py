@@ -24,6 +24,7 @@ from .._zfs import keys
 from .._zfs.grow import VolumeGrown
 from .._zfs.model import PROPERTIES, Encryption, Parameters
 from .._zfs.modify import VolumeModified
+from .._zfs.placement import Placement
 from .._zfs.plan import VolumeWanted
 from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
@@ -71,6 +72,15 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "source": {"type": "dict"},
         "encryption": {"type": "dict"},
         **_ENCRYPTION_KEY,
+        "placement": {
+            "type": "dict",
+            "options": {
+                "seen": {"type": "list", "elements": "str", "default": []},
+                "unseen": {"type": "list", "elements": "str", "default": []},
+                "passes_on": {"type": "bool", "default": False},
+                "closed": {"type": "bool", "default": False},
+            },
+        },
     },
     ("volume", "grown"): {
         "uuid": {"type": "str", "required": True},
@@ -213,7 +223,22 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
     size = len(parameters.to_json())
     if size > _names.VALUE_LIMIT:
         raise _invalid("attributes", f"with properties they take {size} bytes, ZFS keeps {_names.VALUE_LIMIT}")
-    return VolumeWanted(_name(options["name"]), required, limit, parameters, options["encryption_key"])
+    secret, placement = options["encryption_key"], _placement(options["placement"])
+    return VolumeWanted(_name(options["name"]), required, limit, parameters, secret, placement)
+
+
+def _placement(placement: Optional[Mapping[str, Any]]) -> Placement:
+    if placement is None:
+        return Placement()
+    for host in (*placement["seen"], *placement["unseen"]):
+        if not _names.HOST.fullmatch(host):
+            raise _invalid("placement", f"{host!a} is not the name of a storage host")
+    return Placement(
+        seen=frozenset(placement["seen"]),
+        unseen=frozenset(placement["unseen"]),
+        passes_on=placement["passes_on"],
+        closed=placement["closed"],
+    )
 
 
 def _encryption(given: Optional[dict[str, Any]]) -> Optional[Encryption]:

@@ -2,7 +2,11 @@
 # BSD-2-Clause (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Completes what an earlier run began and did not end: clones without their size, snapshots nobody lists."""
+"""
+Completes what an earlier run began and did not end: clones without their size, snapshots nobody lists.
+
+And drops what was kept long enough.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,8 @@ def complete(facts: Facts, commands: Commands) -> tuple[Facts, list[Drift]]:
         [Job((number,), api.finish(volume)) for number, volume in enumerate(unfinished) if number not in jobs.errors]
     )
     jobs.clean([Job((), api.destroy_later(each.dataset)) for each in leftovers(facts)], "leftover_snapshot")
+    outdated = facts.known.outdated(facts.now)
+    jobs.clean([Job((), api.inherit(facts.parent, name)) for name in outdated], "outdated_refusal")
     done = [volume for number, volume in enumerate(unfinished) if number not in jobs.errors]
     for volume in _seen(facts, jobs, done):
         facts = facts.with_volume(volume)

@@ -15,14 +15,17 @@ from .._state import (
     CreateVolume,
     FinishVolume,
     GrowVolume,
+    Meet,
     ModifyVolume,
     Publish,
+    Refuse,
     Step,
     TakeGroup,
     TakeSnapshot,
 )
 from .._zfs import api, keys
 from .._zfs.model import Volume
+from .._zfs.placement import PASSED_ON
 from ..errors import HostError
 from .jobs import Job, Jobs
 from .modifying import Modifying
@@ -37,8 +40,9 @@ class Writing:
     shows what is left to be done.
     """
 
-    def __init__(self, jobs: Jobs, steps: Sequence[tuple[int, Step]], owner_value: str) -> None:
+    def __init__(self, jobs: Jobs, steps: Sequence[tuple[int, Step]], *, parent: str, owner_value: str) -> None:
         self._jobs = jobs
+        self._parent = parent
         self._steps = steps
         self._owner_value = owner_value
 
@@ -47,11 +51,39 @@ class Writing:
         made = [Job((n,), argv, _read_by(step)) for n, step in self._steps if (argv := self._command(step))]
         made += [Job((n,), api.finish(step.volume)) for n, step in self._steps if isinstance(step, FinishVolume)]
         made += [Job((n,), step.argv) for n, step in self._steps if isinstance(step, RunZfs) and not step.ends]
-        good = self._jobs.run([*made, *self._records()])
+        good = self._jobs.run([*made, *self._records(), *self._meetings()])
         self._jobs.changed.update(number for job in made for number in job.items if number in good)
         Modifying(self._jobs, self._steps).execute()
+        self._refuse()
         self._out_of_range()
         self._clone()
+
+    def _meetings(self) -> list[Job]:
+        """Should one be lost, a volume is refused later that could be made; nobody fails for that now."""
+        notes = [step.peers for _number, step in self._steps if isinstance(step, Meet)]
+        # Each holds what those before it hold.
+        return [Job((), api.set_properties(self._parent, {note.name: note.value})) for note in notes[-1:]]
+
+    def _refuse(self) -> None:
+        """Keep the refusals after which another host is asked; one that is not kept is none."""
+        refused = {number: refusal for number, step in self._steps if (refusal := self._refusal(number, step))}
+        if not refused:
+            return
+        notes = {step.refusal.name: step.refusal.value for step in refused.values()}
+        good = self._jobs.run([Job(tuple(refused), api.set_properties(self._parent, notes))])
+        for number, step in refused.items():
+            kept = number in good
+            problem = self._jobs.errors.get(number, step.error)
+            lost = HostError("uncertain", f"{step.error.msg}; that could not be kept: {problem.msg}")
+            self._jobs.errors[number] = step.error if kept else lost
+
+    def _refusal(self, number: int, step: Step) -> Optional[Refuse]:
+        if isinstance(step, Refuse):
+            return step
+        error = self._jobs.errors.get(number)
+        if not isinstance(step, CreateVolume) or step.refusal is None or error is None:
+            return None
+        return Refuse(step.refusal, error) if error.code in PASSED_ON else None
 
     def _clone(self) -> None:
         clones = [(number, step) for number, step in self._steps if isinstance(step, CloneVolume)]

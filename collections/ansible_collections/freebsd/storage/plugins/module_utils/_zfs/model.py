@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, TypeVar
 
 from .. import _names
+from .placement import Kept
 from .properties import Properties
 
 DEFAULT_BLOCKSIZE = 512
@@ -318,7 +319,7 @@ class Inventory(NamedTuple):
 
     `snapshots` are all those of the volumes, deleted ones too. `unreadable` has the datasets and snapshots that are
     ours by their mark, by uuid, though they cannot be read: they are there, and must not be taken
-    for gone.
+    for gone. `known` is what is kept on the parent about other hosts.
     """
 
     parent: str
@@ -332,6 +333,7 @@ class Inventory(NamedTuple):
     trash: Trash = Trash()
     used_bytes: int = 0
     properties: Mapping[str, Properties] = {}
+    known: Kept = Kept()
 
 
 def compact_json(data: Mapping[str, object]) -> str:

@@ -19,6 +19,7 @@ from .. import _names
 from ..command import Completed
 from ..errors import HostError
 from .model import PROPERTIES, Drift, Inventory, Parameters, Record, Snapshot, Trash, Volume
+from .placement import Kept
 from .properties import Properties, is_own, number_of, own, properties, text_of
 from .snapshots import judged as judged_snapshots
 
@@ -54,6 +55,7 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
         available_bytes=number_of(found[parent], "available"),
         used_bytes=number_of(found[parent], "used"),
         properties=found,
+        known=_kept(found[parent], owner),
     )
 
 
@@ -205,6 +207,18 @@ def _record(key: str, text: str) -> Record:
     if record.property_name != key:
         raise ValueError("it names another node")
     return record
+
+
+def _kept(parent: Properties, owner: str) -> Kept:
+    """Return what is kept on the parent for one owner; a time that cannot be read is long ago."""
+    refusals: dict[str, int] = {}
+    for name, found in parent.items():
+        whose, _, since = found.value.rpartition(":")
+        if name.startswith(_names.REFUSAL) and found.source == "local" and whose == owner:
+            refusals[name] = int(since) if since.isdigit() else 0
+    peers = parent.get(_names.peers_property(owner))
+    local = peers is not None and peers.source == "local"
+    return Kept(frozenset(peers.value.split(",")) if peers is not None and local else frozenset(), refusals)
 
 
 def _unique(volumes: list[Volume]) -> tuple[tuple[Volume, ...], tuple[Drift, ...]]:

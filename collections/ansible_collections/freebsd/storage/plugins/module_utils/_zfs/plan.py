@@ -14,7 +14,9 @@ from .._state import Chooser, CreateVolume, DestroyVolume, Facts, FinishVolume, 
 from ..errors import HostError
 from . import keys, sizes
 from .model import Encryption, Parameters, Volume
+from .placement import Placement
 from .plan_clones import plan_clone
+from .plan_placement import plan_meeting, plan_refusal, refusal_of
 from .seen import check_finished, check_readable
 
 
@@ -26,6 +28,7 @@ class VolumeWanted(NamedTuple):
     limit_bytes: int
     parameters: Parameters
     secret: Optional[Secret] = None
+    placement: Placement = Placement()
 
 
 def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -> Plan:
@@ -41,6 +44,9 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
     dataset = f"{facts.parent}/{_leaf(want, uuid)}"
     if dataset in facts.freed:
         raise NextRound
+    refused = plan_refusal(facts, want.name, want.placement)
+    if refused is not None:
+        return refused
     if dataset in facts.datasets:
         raise foreign_name(dataset, facts.owner)
     blank = _blank(want, dataset, uuid)._replace(maker=item)
@@ -51,8 +57,9 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
     secret: Optional[Secret] = None
     if want.parameters.encryption is not None:
         volume, secret = volume._replace(root=dataset), keys.needed(volume, want.secret)
-    after = facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid})
-    return Plan(after, (CreateVolume(volume, secret),), volume)
+    after, met = plan_meeting(facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid}), want.placement)
+    refusal = refusal_of(facts, want.name) if want.placement.passes_on else None
+    return Plan(after, (CreateVolume(volume, secret, refusal), *met), volume)
 
 
 def _leaf(want: VolumeWanted, uuid: str) -> str:
