@@ -61,6 +61,7 @@ def serve(config: Config, environment: Environment, *, controller: bool, node: b
             node=here,
             problem=problem,
             newest_capabilities=config.alpha_capabilities,
+            topology=bool(config.topology_keys),
         )
         stack.enter_context(monitored(config.metrics.listen, metrics, problem))
         server.start()
@@ -83,7 +84,7 @@ def check(config: Config) -> None:
 @contextlib.contextmanager
 def _storage(config: Config, metrics: Metrics) -> Iterator[tuple[Storage, Callable[[], str | None]]]:
     check(config)
-    if not config.hosts:
+    if not config.hosts_in_service:
         raise ConfigError("storage_hosts.hosts: a controller needs at least one storage host")
     run_root = _run_root()
     try:
@@ -91,7 +92,7 @@ def _storage(config: Config, metrics: Metrics) -> Iterator[tuple[Storage, Callab
         metrics.watch_rung(RUNGS, lambda: runner.rung)
         try:
             backend = AnsibleBackend(config, MeasuredRunner(runner, metrics))
-            metrics.watch_lanes(config.hosts, backend.waiting)
+            metrics.watch_lanes(config.hosts_in_service, backend.waiting)
             storage = Storage(
                 volumes=VolumeService(config, backend),
                 snapshots=SnapshotService(config, backend),
@@ -112,17 +113,30 @@ def _run_root() -> Path:
 
 
 def _node(config: Config, environment: Environment) -> NodeService:
-    portals = [portal for host in config.hosts.values() for portal in host.portals]
+    portals = [portal for host in config.hosts_in_service.values() for portal in host.portals]
     try:
         return linux_node(
             cluster=config.cluster,
             name=config.node.name or environment.node_name,
             addresses=config.node.addresses or source_addresses(portals),
             max_volumes=config.node.max_volumes,
-            portals={name: host.portals for name, host in config.hosts.items()},
+            portals={name: host.portals for name, host in config.hosts_in_service.items()},
             nearly_full_percent=config.health.nearly_full_percent,
+            topology=_place(config, environment),
             sysfs=environment.sysfs,
             dev=environment.dev,
         )
     except DriverError as error:
         raise ConfigError(f"node: {error.message}") from error
+
+
+def _place(config: Config, environment: Environment) -> dict[str, str]:
+    """Return where this node is, in the segments that the storage hosts have."""
+    known = {**config.node.topology, **environment.topology}
+    if missing := sorted(config.topology_keys - known.keys()):
+        message = (
+            f"node.topology: {missing[0]} is missing, which storage hosts have; say where this node is there, "
+            f"or in NODE_TOPOLOGY={missing[0]}=<value>"
+        )
+        raise ConfigError(message)
+    return {key: known[key] for key in config.topology_keys}

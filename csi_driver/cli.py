@@ -69,6 +69,10 @@ def _check(config: Config) -> None:
     print(f"cluster {config.cluster}")
     for name, host in sorted(config.hosts.items()):
         login = f"{host.ansible_user}@{host.ansible_host}:{host.ansible_port}"
-        print(f"storage host {name}: {login}, parent {host.parent}, portals {', '.join(host.portals)}")
+        told = [login, f"parent {host.parent}", f"portals {', '.join(host.portals)}"]
+        told += [f"owner {host.owner}"] if host.owner else []
+        told += [f"reached from {key}={value}" for key, value in sorted(host.topology.items())]
+        told += ["retired: asked for nothing"] if host.retired else ["drained: no new volumes"] if host.drained else []
+        print(f"storage host {name}: {', '.join(told)}")
     for warning in warnings(config):
         print(f"warning: {warning}")

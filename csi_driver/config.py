@@ -7,37 +7,20 @@ part of the driver.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
-import re
+import itertools
 import socket
 import stat
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping  # noqa: TC003 - pydantic reads the annotations
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from csi_driver import config_fields as fields
 
 DEFAULT_PATH = Path("/etc/csi-driver/config.yml")
-
-HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
-_CLUSTER = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-# People's own playbooks, and the marker of the portal group in ctl.conf.
-_RESERVED_OWNERS = frozenset({"ansible", "portal-group"})
-_DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9][A-Za-z0-9_.:-]*)+")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_PORTAL_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-_ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?|::[0-9a-fA-F:.]*")
-_KEY_TYPES = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-rsa",
-)
 
 
 class ConfigError(Exception):
@@ -46,112 +29,6 @@ class ConfigError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-def _matching(pattern: re.Pattern[str], remedy: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            message = f"{value!r} is not allowed; {remedy}"
-            raise ValueError(message)
-        return value
-
-    return AfterValidator(check)
-
-
-def _check_cluster(value: str) -> str:
-    if value in _RESERVED_OWNERS:
-        message = f"{value!r} is reserved; choose another name"
-        raise ValueError(message)
-    return value
-
-
-def _check_absolute(value: str) -> str:
-    if not PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
-        message = f"{value!r} is not an absolute path without '..'"
-        raise ValueError(message)
-    if any(not character.isprintable() for character in value):
-        message = f"{value!r} holds unprintable characters"
-        raise ValueError(message)
-    return value
-
-
-def _check_host_key(value: str) -> str:
-    fields = value.split()
-    if "\n" in value.strip() or len(fields) < 2 or fields[0] not in _KEY_TYPES:  # noqa: PLR2004
-        message = (
-            f"not an SSH host key; give '<type> <base64>' on one line, with a type of "
-            f"{', '.join(_KEY_TYPES)} (ssh-keyscan prints it after the host's name)"
-        )
-        raise ValueError(message)
-    try:
-        blob = base64.b64decode(fields[1], validate=True)
-    except binascii.Error as error:
-        message = "the second word is not base64; copy the whole key"
-        raise ValueError(message) from error
-    # RFC 4253, 6.6: the key opens with its own type, length first.
-    if not blob[4:].startswith(fields[0].encode()):
-        message = f"the key itself is not of the type {fields[0]}; copy the whole line"
-        raise ValueError(message)
-    return f"{fields[0]} {fields[1]}"
-
-
-def _check_portal(value: str) -> str:
-    address, _, port = value.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and 0 < int(port) < 2**16
-    if not is_port or not _is_portal_address(address):
-        message = (
-            f"{value!r} is not a portal; write the address that nodes connect to, such as "
-            "192.0.2.10:3260 or [2001:db8::10]:3260"
-        )
-        raise ValueError(message)
-    return value
-
-
-def _check_listen(value: str) -> str:
-    address, _, port = value.rpartition(":")
-    bracketed = address.startswith("[") and address.endswith("]")
-    try:
-        written = bracketed == (ipaddress.ip_address(address[1:-1] if bracketed else address).version == 6)  # noqa: PLR2004
-    except ValueError:
-        written = False
-    if not (written and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        message = f"{value!r} cannot be listened on; write an address of this machine and a port, such as 0.0.0.0:9809"
-        raise ValueError(message)
-    return value
-
-
-def _is_portal_address(text: str) -> bool:
-    bracketed = text.startswith("[") and text.endswith("]")
-    try:
-        address = ipaddress.ip_address(text[1:-1] if bracketed else text)
-    except ValueError:
-        return False
-    usable = not address.is_unspecified and "%" not in text
-    return usable and bracketed == (address.version == 6)  # noqa: PLR2004
-
-
-def _check_node_address(value: str) -> str:
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError as error:
-        message = f"{value!r} is not an IP address"
-        raise ValueError(message) from error
-
-
-def _check_host_names(value: object) -> object:
-    for name in value if isinstance(value, Mapping) else ():
-        if not (isinstance(name, str) and HOST_NAME.fullmatch(name)):
-            message = (
-                f"{name!r} cannot name a storage host: use at most 63 lower-case letters, digits, "
-                "'.' and '-', with a letter or digit first and last; volume ids carry this name"
-            )
-            raise ValueError(message)
-    return value
-
-
-AbsolutePath = Annotated[str, AfterValidator(_check_absolute)]
-Portal = Annotated[str, AfterValidator(_check_portal)]
-Privilege = Literal["none", "sudo", "doas"]
 
 
 def _scalar_text(value: object) -> object:
@@ -166,19 +43,35 @@ class _Section(BaseModel):
 
 
 class StorageHost(_Section):
-    """One FreeBSD host: how to reach it (named as in Ansible's inventory), and what is ours."""
+    """
+    One parent dataset on a FreeBSD host: how to reach it (named as in Ansible's inventory), and what is ours.
 
-    ansible_host: Annotated[str, _matching(_ADDRESS, "give a host name or an IP address")]
+    `topology` is where its volumes can be reached from; nothing means from everywhere. A `drained` host
+    gets no new volumes; a `retired` one is gone for good, and what was on it with it.
+    """
+
+    ansible_host: Annotated[str, fields.matching(fields.ADDRESS, "give a host name or an IP address")]
     ansible_port: Annotated[int, Field(ge=1, le=65535)] = 22
-    ansible_user: Annotated[str, _matching(_USER, "give the name of a user")]
-    ansible_ssh_private_key_file: AbsolutePath
-    ansible_python_interpreter: AbsolutePath = "/usr/local/bin/python3"
-    host_key: Annotated[str, AfterValidator(_check_host_key)]
-    privilege: Privilege = "none"
-    parent: Annotated[str, _matching(_DATASET, "give a dataset below a pool, such as tank/csi")]
-    settings_dir: AbsolutePath = "/usr/local/etc/freebsd-storage"
-    portal_group: Annotated[str, _matching(_PORTAL_GROUP, "give the name of a portal-group of ctl.conf")] = "csi"
-    portals: Annotated[tuple[Portal, ...], Field(min_length=1)]
+    ansible_user: Annotated[str, fields.matching(fields.USER, "give the name of a user")]
+    ansible_ssh_private_key_file: fields.AbsolutePath
+    ansible_python_interpreter: fields.AbsolutePath = "/usr/local/bin/python3"
+    host_key: Annotated[str, AfterValidator(fields.host_key)]
+    privilege: fields.Privilege = "none"
+    parent: Annotated[str, fields.matching(fields.DATASET, "give a dataset below a pool, such as tank/csi")]
+    settings_dir: fields.AbsolutePath = "/usr/local/etc/freebsd-storage"
+    portal_group: Annotated[
+        str, fields.matching(fields.PORTAL_GROUP, "give the name of a portal-group of ctl.conf")
+    ] = "csi"
+    portals: Annotated[tuple[fields.Portal, ...], Field(min_length=1)]
+    owner: fields.Owner | None = None
+    topology: fields.Segments = Field(default_factory=dict)
+    drained: bool = False
+    retired: bool = False
+
+    @property
+    def machine(self) -> tuple[str, int]:
+        """Where its SSH server listens."""
+        return self.ansible_host, self.ansible_port
 
     @property
     def pool(self) -> str:
@@ -189,15 +82,16 @@ class StorageHost(_Section):
 class StorageHosts(_Section):
     """The storage hosts by name, in the form of an Ansible inventory group."""
 
-    hosts: Annotated[Mapping[str, StorageHost], BeforeValidator(_check_host_names)] = Field(default_factory=dict)
+    hosts: Annotated[Mapping[str, StorageHost], BeforeValidator(fields.host_names)] = Field(default_factory=dict)
 
 
 class Node(_Section):
     """The node a plugin runs on; what is not given is found out by the node service."""
 
     name: str | None = None
-    addresses: tuple[Annotated[str, AfterValidator(_check_node_address)], ...] = ()
+    addresses: tuple[Annotated[str, AfterValidator(fields.node_address)], ...] = ()
     max_volumes: Annotated[int, Field(ge=0)] = 0
+    topology: fields.Segments = Field(default_factory=dict)
 
 
 class Ansible(_Section):
@@ -209,7 +103,7 @@ class Ansible(_Section):
 class Monitoring(_Section):
     """Where this process is watched over HTTP: nowhere unless `listen` names an `address:port`."""
 
-    listen: Annotated[str, AfterValidator(_check_listen)] | None = None
+    listen: Annotated[str, AfterValidator(fields.listen_address)] | None = None
 
 
 class Health(_Section):
@@ -221,14 +115,7 @@ class Health(_Section):
 class Config(_Section):
     """Everything the driver is told."""
 
-    cluster: Annotated[
-        str,
-        _matching(
-            _CLUSTER,
-            "use at most 32 lower-case letters, digits and '-', a letter or digit first and last",
-        ),
-        AfterValidator(_check_cluster),
-    ]
+    cluster: fields.Owner
     defaults: Mapping[str, Annotated[str, BeforeValidator(_scalar_text)]] = Field(default_factory=dict)
     storage_hosts: StorageHosts = StorageHosts()
     node: Node = Node()
@@ -239,8 +126,53 @@ class Config(_Section):
 
     @property
     def hosts(self) -> Mapping[str, StorageHost]:
-        """The storage hosts by name."""
+        """The storage hosts by name, those that are retired too."""
         return self.storage_hosts.hosts
+
+    @property
+    def hosts_in_service(self) -> Mapping[str, StorageHost]:
+        """The storage hosts that are not retired: only they are ever asked for anything."""
+        return {name: host for name, host in self.hosts.items() if not host.retired}
+
+    @property
+    def topology_keys(self) -> frozenset[str]:
+        """What a node has to tell of where it is; none where every node reaches every host."""
+        return frozenset(key for host in self.hosts_in_service.values() for key in host.topology)
+
+    def owner_on(self, host: str) -> str:
+        """Return the name under which our volumes are marked on a host."""
+        return self.hosts[host].owner or self.cluster
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        """Refuse what is good for one host, but not beside another."""
+        self._check_machines()
+        places = [host.topology for host in self.hosts.values()] + [self.node.topology]
+        prefixes = {key.rpartition("/")[0] for place in places for key in place}
+        if len(prefixes) > 1:
+            message = f"topology: all keys need the same prefix, not {' and '.join(sorted(map(repr, prefixes)))}"
+            raise ValueError(message)
+        return self
+
+    def _check_machines(self) -> None:
+        for (one, first), (other, second) in itertools.combinations(self.hosts_in_service.items(), 2):
+            if first.machine != second.machine and first.host_key != second.host_key:
+                continue
+            if problem := _neighbours(first, second, same_owner=self.owner_on(one) == self.owner_on(other)):
+                message = f"storage_hosts.hosts.{other}: it is on the same machine as {one}; {problem}"
+                raise ValueError(message)
+
+
+def _neighbours(first: StorageHost, second: StorageHost, *, same_owner: bool) -> str | None:
+    """Return why two entries cannot be for one machine; it has one lock, and one section of ctl.conf for each owner."""
+    if same_owner:
+        return "give it an owner of its own, such as owner: <cluster>-<pool>"
+    if first.settings_dir != second.settings_dir:
+        return f"use the same settings_dir, {first.settings_dir}, for the lock is there"
+    paths = PurePosixPath(first.parent), PurePosixPath(second.parent)
+    if paths[0].is_relative_to(paths[1]) or paths[1].is_relative_to(paths[0]):
+        return f"{second.parent} and {first.parent} must not be the same, nor one below the other"
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,23 +182,35 @@ class Environment:
     config_path: Path = DEFAULT_PATH
     endpoint: str | None = None
     node_name: str
+    topology: Mapping[str, str] = field(default_factory=dict)
     sysfs: Path = Path("/sys")
     dev: Path = Path("/dev")
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
         """
-        Read CSI_DRIVER_CONFIG, CSI_ENDPOINT and NODE_NAME (default: this machine's name).
+        Read CSI_DRIVER_CONFIG, CSI_ENDPOINT, NODE_NAME (default: this machine's name) and NODE_TOPOLOGY.
 
-        CSI_NODE_SYSFS and CSI_NODE_DEV are for containers that see the node's /sys and /dev elsewhere.
+        NODE_TOPOLOGY is `key=value`, several separated by commas; raises `ConfigError`. CSI_NODE_SYSFS
+        and CSI_NODE_DEV are for containers that see the node's /sys and /dev elsewhere.
         """
         return cls(
             config_path=Path(variables.get("CSI_DRIVER_CONFIG") or DEFAULT_PATH),
             endpoint=variables.get("CSI_ENDPOINT") or None,
             node_name=variables.get("NODE_NAME") or socket.gethostname(),
+            topology=_segments(variables.get("NODE_TOPOLOGY") or ""),
             sysfs=Path(variables.get("CSI_NODE_SYSFS") or "/sys"),
             dev=Path(variables.get("CSI_NODE_DEV") or "/dev"),
         )
+
+
+def _segments(text: str) -> Mapping[str, str]:
+    pairs = [pair.partition("=")[::2] for pair in text.split(",") if pair]
+    try:
+        return fields.segments(dict(pairs))
+    except ValueError as error:
+        message = f"NODE_TOPOLOGY: {error}"
+        raise ConfigError(message) from error
 
 
 def load(path: Path) -> Config:
@@ -299,7 +243,7 @@ def warnings(config: Config) -> tuple[str, ...]:
     """Tell what is allowed but will fail or is unsafe, as seen from this machine."""
     return tuple(
         f"storage_hosts.hosts.{name}.ansible_ssh_private_key_file: {problem}"
-        for name, host in config.hosts.items()
+        for name, host in config.hosts_in_service.items()
         if (problem := _identity_problem(Path(host.ansible_ssh_private_key_file)))
     )
 
@@ -335,7 +279,8 @@ def _told(location: tuple[int | str, ...], problem: Mapping[str, Any]) -> str:
         case "missing":
             return f"{path}: required, but not given"
         case "value_error":
-            return f"{path}: {problem['ctx']['error']}"
+            # What concerns several sections names them itself.
+            return f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
         case _:
             return f"{path}: {problem['msg']}"
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from csi_driver.proto import csi_pb2
 
 _PLUGIN = ("CONTROLLER_SERVICE", "GROUP_CONTROLLER_SERVICE")
+# Where the configuration says that not every node reaches every storage host.
+_TOPOLOGY = ("VOLUME_ACCESSIBILITY_CONSTRAINTS", "SNAPSHOT_ACCESSIBILITY_CONSTRAINTS")
 
 # Volumes grow while they are published.
 _EXPANSION = csi_pb2.PluginCapability.VolumeExpansion.ONLINE
@@ -50,10 +52,11 @@ _NEWEST = frozenset(
 )
 
 
-def plugin(*, newest: bool) -> csi_pb2.GetPluginCapabilitiesResponse:
+def plugin(*, newest: bool, topology: bool) -> csi_pb2.GetPluginCapabilitiesResponse:
     """Return what the plugin as a whole can do."""
     kind = csi_pb2.PluginCapability.Service
-    services = [csi_pb2.PluginCapability(service=kind(type=name)) for name in _announced(_PLUGIN, newest=newest)]
+    names = _announced((*_PLUGIN, *(_TOPOLOGY if topology else ())), newest=newest)
+    services = [csi_pb2.PluginCapability(service=kind(type=name)) for name in names]
     expansion = csi_pb2.PluginCapability.VolumeExpansion(type=_EXPANSION)
     return csi_pb2.GetPluginCapabilitiesResponse(
         capabilities=[*services, csi_pb2.PluginCapability(volume_expansion=expansion)]

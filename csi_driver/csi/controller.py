@@ -135,9 +135,9 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         self, request: csi_pb2.CreateSnapshotRequest, context: grpc.ServicerContext
     ) -> csi_pb2.CreateSnapshotResponse:
         """Take a snapshot, or return the one of that name if it is of that volume."""
-        source_volume_id, name = requests.create_snapshot(request)
-        snapshot = self._snapshots.create(source_volume_id, name, deadline=self._deadline(context))
-        return csi_pb2.CreateSnapshotResponse(snapshot=responses.snapshot(snapshot))
+        source_volume_id, name, topology = requests.create_snapshot(request)
+        snapshot = self._snapshots.create(source_volume_id, name, topology=topology, deadline=self._deadline(context))
+        return csi_pb2.CreateSnapshotResponse(snapshot=responses.snapshot(snapshot, located=self._newest))
 
     def DeleteSnapshot(
         self, request: csi_pb2.DeleteSnapshotRequest, context: grpc.ServicerContext
@@ -158,20 +158,21 @@ class Controller(csi_pb2_grpc.ControllerServicer):
             source_volume_id=wanted.source_volume_id,
             deadline=self._deadline(context),
         )
-        return responses.snapshot_list(page)
+        return responses.snapshot_list(page, located=self._newest)
 
     def GetSnapshot(
         self, request: csi_pb2.GetSnapshotRequest, context: grpc.ServicerContext
     ) -> csi_pb2.GetSnapshotResponse:
         """Return one snapshot."""
         snapshot = self._snapshots.get(requests.get_snapshot(request), deadline=self._deadline(context))
-        return csi_pb2.GetSnapshotResponse(snapshot=responses.snapshot(snapshot))
+        return csi_pb2.GetSnapshotResponse(snapshot=responses.snapshot(snapshot, located=self._newest))
 
     def GetCapacity(
         self, request: csi_pb2.GetCapacityRequest, context: grpc.ServicerContext
     ) -> csi_pb2.GetCapacityResponse:
         """Return the room there is for volumes of a class."""
-        capacity = self._volumes.capacity(requests.get_capacity(request), deadline=self._deadline(context))
+        parameters, place = requests.get_capacity(request)
+        capacity = self._volumes.capacity(parameters, place, deadline=self._deadline(context))
         return responses.capacity(capacity)
 
     def ControllerGetCapabilities(

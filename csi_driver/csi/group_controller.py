@@ -23,8 +23,11 @@ class GroupController(csi_pb2_grpc.GroupControllerServicer):
     A caller that sets no deadline waits for `default_timeout` seconds.
     """
 
-    def __init__(self, groups: GroupSnapshots, *, default_timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self, groups: GroupSnapshots, *, newest_capabilities: bool, default_timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
         self._groups = groups
+        self._newest = newest_capabilities
         self._default_timeout = default_timeout
 
     def CreateVolumeGroupSnapshot(
@@ -33,7 +36,9 @@ class GroupController(csi_pb2_grpc.GroupControllerServicer):
         """Take the snapshots, or return those of that name if they are of these volumes."""
         source_volume_ids, name = requests.create_group_snapshot(request)
         group = self._groups.create(source_volume_ids, name, deadline=self._deadline(context))
-        return csi_pb2.CreateVolumeGroupSnapshotResponse(group_snapshot=responses.group_snapshot(group))
+        return csi_pb2.CreateVolumeGroupSnapshotResponse(
+            group_snapshot=responses.group_snapshot(group, located=self._newest)
+        )
 
     def DeleteVolumeGroupSnapshot(
         self, request: csi_pb2.DeleteVolumeGroupSnapshotRequest, context: grpc.ServicerContext
@@ -49,7 +54,9 @@ class GroupController(csi_pb2_grpc.GroupControllerServicer):
         """Return the snapshots of a group."""
         group_snapshot_id, snapshot_ids = requests.group_snapshot(request)
         group = self._groups.get(group_snapshot_id, snapshot_ids, deadline=self._deadline(context))
-        return csi_pb2.GetVolumeGroupSnapshotResponse(group_snapshot=responses.group_snapshot(group))
+        return csi_pb2.GetVolumeGroupSnapshotResponse(
+            group_snapshot=responses.group_snapshot(group, located=self._newest)
+        )
 
     def GroupControllerGetCapabilities(
         self, request: csi_pb2.GroupControllerGetCapabilitiesRequest, context: grpc.ServicerContext

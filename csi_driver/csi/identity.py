@@ -27,10 +27,12 @@ class Identity(csi_pb2_grpc.IdentityServicer):
     Answers from this process alone, so it answers when every storage host is down.
 
     `problem` says what ails this process, None if nothing: an orchestrator restarts it for that.
+    `topology`: whether it matters where nodes and volumes are.
     """
 
-    def __init__(self, *, problem: Callable[[], str | None], newest_capabilities: bool) -> None:
+    def __init__(self, *, problem: Callable[[], str | None], newest_capabilities: bool, topology: bool) -> None:
         self._problem = problem
+        self._topology = topology
         self._newest = newest_capabilities
 
     def GetPluginInfo(
@@ -43,7 +45,7 @@ class Identity(csi_pb2_grpc.IdentityServicer):
         self, request: csi_pb2.GetPluginCapabilitiesRequest, context: grpc.ServicerContext
     ) -> csi_pb2.GetPluginCapabilitiesResponse:
         """Return what the plugin can do: the same in every process."""
-        return capabilities.plugin(newest=self._newest)
+        return capabilities.plugin(newest=self._newest, topology=self._topology)
 
     def Probe(self, request: csi_pb2.ProbeRequest, context: grpc.ServicerContext) -> csi_pb2.ProbeResponse:
         """Return that this process is well, or fail saying why not."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from csi_driver.csi import access, fields
+from csi_driver.csi import access, fields, topologies
 from csi_driver.errors import DriverError
 from csi_driver.storage import keys
 from csi_driver.storage.model import FromSnapshot, FromVolume, NewVolume
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.proto import csi_pb2
-    from csi_driver.storage.model import AccessMode, EncryptionKey
+    from csi_driver.storage.model import AccessMode, EncryptionKey, Topology
 
 # Clients receive 4 MiB at most; a volume or snapshot takes a few hundred bytes.
 PAGE_MAX_ENTRIES = 5000
@@ -75,6 +75,7 @@ def create_volume(request: csi_pb2.CreateVolumeRequest) -> NewVolume:
     key = keys.given(request.secrets)
     source = _source(request)
     mutable_parameters = fields.mapping("mutable_parameters", request.mutable_parameters)
+    topology = topologies.requirement(request.accessibility_requirements)
     return NewVolume(
         name=name,
         parameters=parameters,
@@ -84,6 +85,7 @@ def create_volume(request: csi_pb2.CreateVolumeRequest) -> NewVolume:
         capabilities=capabilities,
         source=source,
         key=key,
+        topology=topology,
     )
 
 
@@ -144,10 +146,13 @@ def _entries(asked: int) -> int:
     return min(asked or PAGE_MAX_ENTRIES, PAGE_MAX_ENTRIES)
 
 
-def get_capacity(request: csi_pb2.GetCapacityRequest) -> dict[str, str]:
-    """Read a GetCapacityRequest: the parameters of the volumes there has to be room for."""
+def get_capacity(request: csi_pb2.GetCapacityRequest) -> tuple[dict[str, str], dict[str, str] | None]:
+    """Read a GetCapacityRequest: the parameters of the volumes there has to be room for, and where (None: anywhere)."""
     access.all_usable(access.optional_capabilities(request.volume_capabilities))
-    return fields.mapping("parameters", request.parameters)
+    parameters = fields.mapping("parameters", request.parameters)
+    if not request.HasField("accessible_topology"):
+        return parameters, None
+    return parameters, topologies.segments("accessible_topology", request.accessible_topology)
 
 
 def get_volume(request: csi_pb2.ControllerGetVolumeRequest) -> str:
@@ -177,12 +182,12 @@ def expand_volume(request: csi_pb2.ControllerExpandVolumeRequest) -> ExpandVolum
     return ExpandVolume(volume_id=volume_id, required_bytes=required_bytes, limit_bytes=limit_bytes, key=key)
 
 
-def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> tuple[str, str]:
-    """Read a CreateSnapshotRequest: the id of the volume, and the snapshot's name."""
+def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> tuple[str, str, Topology]:
+    """Read a CreateSnapshotRequest: the id of the volume, the snapshot's name, and from where it has to be reached."""
     source = fields.volume_id(request.source_volume_id, field="source_volume_id")
     name = fields.name(request.name, what="snapshot")
     _no_snapshot_parameters(fields.mapping("parameters", request.parameters), "VolumeSnapshotClass")
-    return source, name
+    return source, name, topologies.requirement(request.accessibility_requirements)
 
 
 def create_group_snapshot(request: csi_pb2.CreateVolumeGroupSnapshotRequest) -> tuple[tuple[str, ...], str]:

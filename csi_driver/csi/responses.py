@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
+from csi_driver.csi import topologies
 from csi_driver.proto import csi_pb2
 from csi_driver.storage.ids import SnapshotId
 from csi_driver.telemetry import mask_tokens
@@ -25,6 +26,7 @@ def volume(value: Volume) -> csi_pb2.Volume:
         capacity_bytes=value.size_bytes,
         volume_context=dict(value.attributes),
         content_source=_content_source(value.source),
+        accessible_topology=topologies.accessible(value.topology),
     )
 
 
@@ -67,8 +69,8 @@ def expanded(value: Volume) -> csi_pb2.ControllerExpandVolumeResponse:
     return csi_pb2.ControllerExpandVolumeResponse(capacity_bytes=value.size_bytes, node_expansion_required=True)
 
 
-def snapshot(value: Snapshot) -> csi_pb2.Snapshot:
-    """Return the snapshot as the contract has it."""
+def snapshot(value: Snapshot, *, located: bool) -> csi_pb2.Snapshot:
+    """Return the snapshot as the contract has it, with where it can be reached from if it is to be `located`."""
     return csi_pb2.Snapshot(
         snapshot_id=str(value.id),
         source_volume_id=str(value.source),
@@ -76,22 +78,23 @@ def snapshot(value: Snapshot) -> csi_pb2.Snapshot:
         creation_time=timestamp_pb2.Timestamp(seconds=value.created),
         ready_to_use=value.ready,
         group_snapshot_id="" if value.group is None else str(value.group),
+        accessible_topology=topologies.accessible(value.topology) if located else [],
     )
 
 
-def group_snapshot(value: GroupSnapshot) -> csi_pb2.VolumeGroupSnapshot:
+def group_snapshot(value: GroupSnapshot, *, located: bool) -> csi_pb2.VolumeGroupSnapshot:
     """Return the snapshots that were taken together as the contract has them."""
     return csi_pb2.VolumeGroupSnapshot(
         group_snapshot_id=str(value.id),
-        snapshots=[snapshot(one) for one in value.snapshots],
+        snapshots=[snapshot(one, located=located) for one in value.snapshots],
         creation_time=timestamp_pb2.Timestamp(seconds=value.created),
         ready_to_use=value.ready,
     )
 
 
-def snapshot_list(page: Listing[Snapshot]) -> csi_pb2.ListSnapshotsResponse:
+def snapshot_list(page: Listing[Snapshot], *, located: bool) -> csi_pb2.ListSnapshotsResponse:
     """Return a page of snapshots."""
-    entries = [csi_pb2.ListSnapshotsResponse.Entry(snapshot=snapshot(one)) for one in page.items]
+    entries = [csi_pb2.ListSnapshotsResponse.Entry(snapshot=snapshot(one, located=located)) for one in page.items]
     return csi_pb2.ListSnapshotsResponse(entries=entries, next_token=page.next_token)
 
 
@@ -161,7 +164,11 @@ def stats(value: VolumeStats) -> csi_pb2.NodeGetVolumeStatsResponse:
 
 def node_info(value: NodeInfo) -> csi_pb2.NodeGetInfoResponse:
     """Return who this node is."""
-    return csi_pb2.NodeGetInfoResponse(node_id=str(value.node_id), max_volumes_per_node=value.max_volumes)
+    return csi_pb2.NodeGetInfoResponse(
+        node_id=str(value.node_id),
+        max_volumes_per_node=value.max_volumes,
+        accessible_topology=csi_pb2.Topology(segments=value.topology) if value.topology else None,
+    )
 
 
 def _usages(value: VolumeStats) -> Iterator[csi_pb2.VolumeUsage]:

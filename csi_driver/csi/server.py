@@ -38,7 +38,7 @@ class Server:
     and for CreateVolume that means "nothing was made", which may not be so.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process serves, each by its name
         self,
         endpoint: str | None,
         *,
@@ -47,16 +47,18 @@ class Server:
         node: services.Node | None = None,
         problem: Callable[[], str | None] = lambda: None,
         newest_capabilities: bool = False,
+        topology: bool = False,
     ) -> None:
         self._path = socket_path(endpoint)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="csi")
         self._server = grpc.server(self._threads, interceptors=interceptors(metrics))
-        identity = Identity(problem=problem, newest_capabilities=newest_capabilities)
+        identity = Identity(problem=problem, newest_capabilities=newest_capabilities, topology=topology)
         csi_pb2_grpc.add_IdentityServicer_to_server(identity, self._server)
         if storage is not None:
             controller = Controller(storage, newest_capabilities=newest_capabilities)
             csi_pb2_grpc.add_ControllerServicer_to_server(controller, self._server)
-            csi_pb2_grpc.add_GroupControllerServicer_to_server(GroupController(storage.groups), self._server)
+            groups = GroupController(storage.groups, newest_capabilities=newest_capabilities)
+            csi_pb2_grpc.add_GroupControllerServicer_to_server(groups, self._server)
         if node is not None:
             servicer = Node(node, newest_capabilities=newest_capabilities)
             csi_pb2_grpc.add_NodeServicer_to_server(servicer, self._server)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Listing,
         NewVolume,
         Snapshot,
+        Topology,
         Volume,
         VolumeHealth,
     )
@@ -73,15 +74,17 @@ class Volumes(Protocol):
         """Return up to `max_entries` (0: all) volumes from the token on (empty: the first)."""
         ...
 
-    def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
-        """Return the room there is for volumes with these parameters."""
+    def capacity(
+        self, parameters: Mapping[str, str], place: Mapping[str, str] | None = None, *, deadline: float
+    ) -> Capacity:
+        """Return the room there is for volumes with these parameters that can be reached from a place."""
         ...
 
 
 class Snapshots(Protocol):
     """Snapshots on the storage hosts, by the rules of CSI; `storage.snapshots.SnapshotService`."""
 
-    def create(self, source_volume_id: str, name: str, *, deadline: float) -> Snapshot:
+    def create(self, source_volume_id: str, name: str, *, topology: Topology = ..., deadline: float) -> Snapshot:
         """Take the snapshot, or return the one of that name if it is of that volume."""
         ...
 

@@ -33,6 +33,7 @@ def linux_node(  # noqa: PLR0913 - each is a setting of its own, given by name
     name: str,
     addresses: Iterable[str],
     max_volumes: int = 0,
+    topology: Mapping[str, str] = MappingProxyType({}),
     portals: Mapping[str, Sequence[str]] = MappingProxyType({}),
     nearly_full_percent: int = 90,
     sysfs: Path = Path("/sys"),
@@ -48,7 +49,7 @@ def linux_node(  # noqa: PLR0913 - each is a setting of its own, given by name
     attacher = IscsiLinux(host, cluster=cluster, initiator=initiator, sysfs=sysfs, dev=dev)
     mounter = LinuxMounter(host)
     return NodeService(
-        info=NodeInfo(node_id=NodeId(name, tuple(addresses)), max_volumes=max_volumes),
+        info=NodeInfo(node_id=NodeId(name, tuple(addresses)), max_volumes=max_volumes, topology=topology),
         host=host,
         attacher=attacher,
         mounter=mounter,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from csi_driver.storage.ids import NodeId
     from csi_driver.storage.model import AccessMode, BlockAccess, MountAccess
 
@@ -91,7 +93,8 @@ class BackendCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeInfo:
-    """Who this node is; `max_volumes` 0 leaves the limit to the caller."""
+    """Who and where this node is; `max_volumes` 0 leaves the limit to the caller."""
 
     node_id: NodeId
     max_volumes: int
+    topology: Mapping[str, str] = field(default_factory=dict)

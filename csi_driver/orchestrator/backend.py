@@ -16,6 +16,7 @@ from csi_driver.orchestrator.lanes import Busy, DeadlinePassed, Lane, Operation,
 from csi_driver.orchestrator.runner import HostUnreachable, RunDied
 from csi_driver.orchestrator.secrets import Secrets
 from csi_driver.storage.ids import SnapshotId, initiator_name
+from csi_driver.storage.model import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,23 +56,31 @@ class Query:
     after: str | None = None
     limit: int = 0
     nearly_full_percent: int = 0
+    names: frozenset[str] = frozenset()
+
+    def merged(self, other: Query) -> Query | None:
+        """Return the one read that answers both, None where there is none."""
+        if self == other:
+            return self
+        named = replace(self, names=frozenset()) == replace(other, names=frozenset()) and self.names and other.names
+        return replace(self, names=self.names | other.names) if named else None
 
 
 class _Host:
     """One storage host: its lane, its reads, and what every request to it holds."""
 
-    def __init__(self, name: str, host: StorageHost, cluster: str, runner: PlaybookRunner) -> None:
+    def __init__(self, name: str, host: StorageHost, owner: str, runner: PlaybookRunner) -> None:
         self.name = name
         self.portal_group = host.portal_group
         self._runner = runner
         self._common = {
-            "owner": cluster,
+            "owner": owner,
             "parent": host.parent,
             "settings_dir": host.settings_dir,
             "privilege": host.privilege,
         }
         self.lane: Lane[Mapping[str, Any]] = Lane(self._apply)
-        self.reads: Reads[Query, Mapping[str, Any]] = Reads(self._info)
+        self.reads: Reads[Query, Mapping[str, Any]] = Reads(self._info, merged=Query.merged)
 
     def _apply(self, batch: Batch) -> Mapping[str, Mapping[str, Any]]:
         resources = [{"key": operation.key, **operation.resource} for operation in batch]
@@ -83,6 +92,8 @@ class _Host:
 
     def _info(self, query: Query) -> Mapping[str, Any]:
         wanted = {name: value for name, value in asdict(query).items() if name != "kind" and value}
+        if query.names:
+            wanted["names"] = sorted(query.names)
         request = {**self._common, **wanted, "kinds": [query.kind], "time_limit": INFO_SECONDS}
         return self._run("info", request, INFO_SECONDS)
 
@@ -105,7 +116,9 @@ class AnsibleBackend:
         self._secrets = Secrets()
         self._node_limit = config.node.max_volumes
         self._nearly_full_percent = config.health.nearly_full_percent
-        self._hosts = {name: _Host(name, host, config.cluster, runner) for name, host in config.hosts.items()}
+        self._hosts = {
+            name: _Host(name, host, config.owner_on(name), runner) for name, host in config.hosts_in_service.items()
+        }
 
     def waiting(self, host: str) -> int:
         """Return how many changes wait for the next run on the host."""
@@ -127,6 +140,7 @@ class AnsibleBackend:
             "attributes": dict(spec.attributes),
             **({"source": {source.what: source.uuid}} if source else {}),
             **({"encryption": asdict(spec.encryption)} if spec.encryption else {}),
+            **({"placement": _placement(request.placement)} if request.placement != Placement() else {}),
         }
         reads = frozenset({_met(source)} if source else ())
         operation = Operation(resource, frozenset({("name", request.name)}), reads)
@@ -134,6 +148,11 @@ class AnsibleBackend:
         volume = results.volume(host, item.get("volume") or {})
         # Only a volume with this very source is compatible with the request.
         return replace(volume, source=source)
+
+    def find_volume(self, host: str, name: str, *, deadline: float) -> Volume | None:
+        """See `StorageBackend`."""
+        result = self._read(host, Query(kind="volumes", names=frozenset({name})), deadline)
+        return next((volume for volume in results.volumes(host, result).items if volume.name == name), None)
 
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
         """See `StorageBackend`."""
@@ -284,6 +303,15 @@ class AnsibleBackend:
     def _read(self, host: str, query: Query, deadline: float) -> Mapping[str, Any]:
         with _told(host):
             return self._hosts[host].reads.read(query, deadline)
+
+
+def _placement(placement: Placement) -> dict[str, object]:
+    return {
+        "seen": sorted(placement.seen),
+        "unseen": sorted(placement.unseen),
+        "passes_on": placement.passes_on,
+        "closed": placement.closed,
+    }
 
 
 def _on(thing: HostedId, resource: Mapping[str, object]) -> Operation:

@@ -33,7 +33,7 @@ _Dumper.add_representer(_Text, lambda dumper, text: dumper.represent_scalar("!un
 
 def render(config: Config, *, connection: str = "ansible.builtin.ssh") -> str:
     """Return the inventory as YAML."""
-    hosts = {name: _variables(name, host, connection) for name, host in config.hosts.items()}
+    hosts = {name: _variables(name, host, connection) for name, host in config.hosts_in_service.items()}
     return yaml.dump({GROUP: {"hosts": hosts}}, Dumper=_Dumper, sort_keys=False, width=200)
 
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import threading
 import time
-from collections import OrderedDict
+from collections import deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
@@ -240,19 +240,31 @@ class Lane(Generic[Outcome]):
             del self._latest[change.operation.key]
 
 
+@dataclass(eq=False)
+class _Read(_Ticket[Outcome], Generic[Query, Outcome]):
+    query: Query = field(kw_only=True)
+
+
 class Reads(Generic[Query, Outcome]):
     """
     The reads of one storage host, a few at once, beside its lane.
 
     A caller joins an equal read only if that has not started yet: one under way may have looked
-    before the caller's own change was made.
+    before the caller's own change was made. Reads that wait and that `merged` makes one of are one.
     """
 
-    def __init__(self, run: Callable[[Query], Outcome], *, at_once: int = READS_AT_ONCE) -> None:
+    def __init__(
+        self,
+        run: Callable[[Query], Outcome],
+        *,
+        at_once: int = READS_AT_ONCE,
+        merged: Callable[[Query, Query], Query | None] = lambda one, other: one if one == other else None,
+    ) -> None:
         self._run = run
+        self._merged = merged
         self._at_once = at_once
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[Query, _Ticket[Outcome]] = OrderedDict()
+        self._waiting: deque[_Read[Query, Outcome]] = deque()
         self._workers = 0
 
     def read(self, query: Query, deadline: float) -> Outcome:
@@ -265,12 +277,22 @@ class Reads(Generic[Query, Outcome]):
         if deadline <= time.monotonic():
             raise _not_begun()
         with self._lock:
-            ticket = self._waiting.get(query)
-            if ticket is None:
+            read = self._joined(query)
+            if read is None:
                 self._wake()
-                ticket = self._waiting[query] = _Ticket(deadline)
-            ticket.deadline = max(ticket.deadline, deadline)
-        return ticket.wait(deadline, self._lock)
+                read = _Read(deadline, query=query)
+                self._waiting.append(read)
+            read.deadline = max(read.deadline, deadline)
+        return read.wait(deadline, self._lock)
+
+    def _joined(self, query: Query) -> _Read[Query, Outcome] | None:
+        """Return the waiting read that will answer this query too, made to do so."""
+        for read in self._waiting:
+            both = self._merged(read.query, query)
+            if both is not None:
+                read.query = both
+                return read
+        return None
 
     def _wake(self) -> None:
         if self._workers < self._at_once:
@@ -278,23 +300,22 @@ class Reads(Generic[Query, Outcome]):
             self._workers += 1
 
     def _work(self) -> None:
-        while (begun := self._begin()) is not None:
-            query, ticket = begun
+        while (read := self._begin()) is not None:
             try:
-                answer = self._run(query)
+                answer = self._run(read.query)
             except BaseException as error:  # noqa: BLE001 - it is the callers' to handle
-                ticket.future.set_exception(error)
+                read.future.set_exception(error)
             else:
-                ticket.future.set_result(answer)
+                read.future.set_result(answer)
 
-    def _begin(self) -> tuple[Query, _Ticket[Outcome]] | None:
+    def _begin(self) -> _Read[Query, Outcome] | None:
         with self._lock:
             while self._waiting:
-                query, ticket = self._waiting.popitem(last=False)
-                if ticket.deadline > time.monotonic():
-                    ticket.begun = True
-                    return query, ticket
-                ticket.future.set_exception(_not_begun())
+                read = self._waiting.popleft()
+                if read.deadline > time.monotonic():
+                    read.begun = True
+                    return read
+                read.future.set_exception(_not_begun())
             self._workers -= 1
             return None
 

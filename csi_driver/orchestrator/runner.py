@@ -77,7 +77,7 @@ def start_runner(config: Config, *, run_root: Path) -> WorkerRunner:
     """Start what runs playbooks on the configured hosts, below the existing directory `run_root`."""
     return WorkerRunner(
         lambda connection: inventory.render(config, connection=connection),
-        hosts=tuple(config.hosts),
+        hosts=tuple(config.hosts_in_service),
         content=paths.content(),
         run_root=run_root,
         rung=config.ansible.rung,

@@ -37,8 +37,13 @@ class StorageBackend(Protocol):
         """
         Make the volume, or return the one of that name if it is compatible.
 
-        With a source it holds what that holds; `SOURCE_NOT_FOUND` if there is no such source.
+        With a source it holds what that holds; `SOURCE_NOT_FOUND` if there is no such source. A
+        refusal for want of room is kept, and stands, as the request's placement has it.
         """
+        ...
+
+    def find_volume(self, host: str, name: str, *, deadline: float) -> Volume | None:
+        """Return the volume of that name on the host, None if it has none."""
         ...
 
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:

@@ -7,6 +7,7 @@ neither gRPC nor Ansible.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
@@ -32,7 +33,7 @@ class GroupSnapshotService:
         """Take the snapshots, or return those of that name if they are of these volumes."""
         sources = [hosts.configured(self._config, VolumeId.parse(each)) for each in source_volume_ids]
         _check_together(sources)
-        return self._backend.create_group_snapshot(sorted(sources), name, deadline=deadline)
+        return self._located(self._backend.create_group_snapshot(sorted(sources), name, deadline=deadline))
 
     def delete(self, group_snapshot_id: str, snapshot_ids: Sequence[str], *, deadline: float) -> None:
         """
@@ -52,7 +53,10 @@ class GroupSnapshotService:
         if snapshot_ids and set(snapshot_ids) != set(ids):
             message = f"group snapshot {group} has other snapshots than those given: {', '.join(ids)}"
             raise DriverError(ErrorCode.INVALID, message, option="snapshot_ids")
-        return found
+        return self._located(found)
+
+    def _located(self, group: GroupSnapshot) -> GroupSnapshot:
+        return replace(group, snapshots=tuple(hosts.located(self._config, each) for each in group.snapshots))
 
 
 def _check_together(sources: Iterable[VolumeId]) -> None:

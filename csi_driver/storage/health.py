@@ -40,4 +40,4 @@ class HealthService:
             return self._backend.list_volume_health(host, after=after, limit=limit, deadline=deadline)
 
         start = hosts.starting_after(self._config, VolumeId, starting_token)
-        return hosts.listing(self._config.hosts, read, start=start, max_entries=max_entries)
+        return hosts.listing(self._config.hosts_in_service, read, start=start, max_entries=max_entries)

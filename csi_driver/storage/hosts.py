@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from csi_driver.errors import DriverError, ErrorCode
@@ -15,17 +16,20 @@ if TYPE_CHECKING:
     from csi_driver.storage.model import Page
 
 Item = TypeVar("Item", Volume, Snapshot, VolumeHealth)
+Located = TypeVar("Located", Volume, Snapshot)
 Id = TypeVar("Id", bound=HostedId)
 
 
 def configured(config: Config, thing: Id) -> Id:
-    """Return the id if its storage host is configured, else raise `HOST_RETIRED`."""
-    if thing.host in config.hosts:
+    """Return the id if its storage host is in service, else raise `HOST_RETIRED`."""
+    if thing.host in config.hosts_in_service:
         return thing
-    message = (
-        f"{thing.what} {thing} lies on the storage host {thing.host}, which is not configured; "
-        f"add it under storage_hosts (configured are {', '.join(sorted(config.hosts)) or 'none'})"
-    )
+    if thing.host in config.hosts:
+        why = "is retired; what was on it is gone, so remove the object that names it"
+    else:
+        known = ", ".join(sorted(config.hosts)) or "none"
+        why = f"is not configured; add it under storage_hosts (configured are {known})"
+    message = f"{thing.what} {thing} lies on the storage host {thing.host}, which {why}"
     raise DriverError(ErrorCode.HOST_RETIRED, message, option=thing.field())
 
 
@@ -50,10 +54,15 @@ def starting_after(config: Config, kind: type[Id], token: str) -> Id | None:
         last = kind.parse(token)
     except DriverError:
         last = None
-    if last is None or last.host not in config.hosts:
+    if last is None or last.host not in config.hosts_in_service:
         message = "starting_token was not made by this driver, or its storage host is gone; start again without it"
         raise DriverError(ErrorCode.STALE_TOKEN, message, option="starting_token")
     return last
+
+
+def located(config: Config, item: Located) -> Located:
+    """Return the item with where it can be reached from."""
+    return replace(item, topology=config.hosts[item.id.host].topology)
 
 
 def listing(

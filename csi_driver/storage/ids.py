@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from csi_driver.config import HOST_NAME
+from csi_driver.config_fields import HOST_NAME
 from csi_driver.errors import DriverError, ErrorCode
 
 NODE_ID_MAX_BYTES = 192

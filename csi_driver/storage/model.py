@@ -112,6 +112,18 @@ class FromVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """
+    From where a volume has to be reached: from all nodes of one of the `requisite` terms, if there are any.
+
+    A term holds the segments of its nodes. Those `preferred` come first, in their order.
+    """
+
+    requisite: tuple[Mapping[str, str], ...] = ()
+    preferred: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewVolume:
     """
     A volume that a caller asks for, in the caller's words; `limit_bytes` 0 means no upper limit.
@@ -127,6 +139,22 @@ class NewVolume:
     capabilities: tuple[VolumeCapability, ...] = ()
     source: FromSnapshot | FromVolume | None = None
     key: EncryptionKey | None = None
+    topology: Topology = field(default_factory=Topology)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """
+    How a host that is asked for a volume stands among the others that may be asked.
+
+    `seen` are those that have none of that name now, `unseen` those that cannot be asked. If the host
+    refuses for good and `passes_on`, another one is asked. A `closed` host makes no new volume.
+    """
+
+    seen: frozenset[str] = frozenset()
+    unseen: frozenset[str] = frozenset()
+    passes_on: bool = False
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +167,7 @@ class VolumeRequest:
     limit_bytes: int = 0
     source: SnapshotId | VolumeId | None = None
     key: EncryptionKey | None = None
+    placement: Placement = Placement()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +202,7 @@ class PublicationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume as the storage host has it."""
+    """A volume as the storage host has it; it can be reached from nodes that have all the segments of `topology`."""
 
     id: VolumeId
     name: str
@@ -181,6 +210,7 @@ class Volume:
     attributes: Mapping[str, str]
     publications: tuple[Publication, ...] = ()
     source: SnapshotId | VolumeId | None = None
+    topology: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +227,7 @@ class Snapshot:
     created: int
     ready: bool
     group: GroupId | None = None
+    topology: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

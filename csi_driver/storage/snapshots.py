@@ -7,17 +7,19 @@ others are deleted. Knows neither gRPC nor Ansible.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.storage import hosts
 from csi_driver.storage.ids import SnapshotId, VolumeId
 from csi_driver.storage.model import Listing, SnapshotFilter
+from csi_driver.storage.placement import ANYWHERE, reachable
 
 if TYPE_CHECKING:
     from csi_driver.config import Config
     from csi_driver.storage.backend import StorageBackend
-    from csi_driver.storage.model import Page, Snapshot
+    from csi_driver.storage.model import Page, Snapshot, Topology
 
 _NONE: Listing[Snapshot] = Listing(items=(), next_token="")
 
@@ -29,10 +31,17 @@ class SnapshotService:
         self._config = config
         self._backend = backend
 
-    def create(self, source_volume_id: str, name: str, *, deadline: float) -> Snapshot:
-        """Take the snapshot, or return the one of that name if it is of that volume."""
+    def create(self, source_volume_id: str, name: str, *, topology: Topology = ANYWHERE, deadline: float) -> Snapshot:
+        """
+        Take the snapshot, or return the one of that name if it is of that volume.
+
+        It lies beside its volume: `OUT_OF_SPACE` if that is not where it has to be reached from.
+        """
         source = hosts.configured(self._config, VolumeId.parse(source_volume_id))
-        return self._backend.create_snapshot(source, name, deadline=deadline)
+        if not reachable(self._config.hosts[source.host].topology, topology.requisite):
+            message = f"volume {source} cannot be reached from where the snapshot is needed, nor can its snapshots"
+            raise DriverError(ErrorCode.OUT_OF_SPACE, message, option="accessibility_requirements")
+        return hosts.located(self._config, self._backend.create_snapshot(source, name, deadline=deadline))
 
     def delete(self, snapshot_id: str, *, deadline: float) -> None:
         """Destroy the snapshot; what cannot be the id of a snapshot names none, so it is gone already."""
@@ -47,7 +56,7 @@ class SnapshotService:
         found = self._backend.list_snapshots(snapshot.host, wanted, after=None, limit=1, deadline=deadline).items
         if not found:
             raise DriverError(ErrorCode.NOT_FOUND, f"there is no snapshot {snapshot}", option="snapshot_id")
-        return found[0]
+        return hosts.located(self._config, found[0])
 
     def list(
         self, starting_token: str, max_entries: int, *, snapshot_id: str, source_volume_id: str, deadline: float
@@ -68,7 +77,8 @@ class SnapshotService:
         def read(host: str, after: str | None, limit: int) -> Page[Snapshot]:
             return self._backend.list_snapshots(host, wanted, after=after, limit=limit, deadline=deadline)
 
-        meant = set(self._config.hosts)
+        meant = set(self._config.hosts_in_service)
         for each in filter(None, (snapshot, source)):
             meant &= {each.host}
-        return hosts.listing(meant, read, start=start, max_entries=max_entries)
+        page = hosts.listing(meant, read, start=start, max_entries=max_entries)
+        return replace(page, items=tuple(hosts.located(self._config, each) for each in page.items))

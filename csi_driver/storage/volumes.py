@@ -7,20 +7,32 @@ on its host, under the host's lock. Knows neither gRPC nor Ansible.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.storage import hosts, keys, placement
 from csi_driver.storage import parameters as storage_class
+from csi_driver.storage.asking import Asker
 from csi_driver.storage.ids import NodeId, SnapshotId, VolumeId
 from csi_driver.storage.model import AccessMode, Capacity, FromSnapshot, PublicationRequest, VolumeRequest
+from csi_driver.storage.placing import Placer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.config import Config
     from csi_driver.storage.backend import StorageBackend
-    from csi_driver.storage.model import EncryptionKey, FromVolume, Listing, NewVolume, Page, Publication, Volume
+    from csi_driver.storage.model import (
+        EncryptionKey,
+        FromVolume,
+        Listing,
+        NewVolume,
+        Page,
+        Publication,
+        Topology,
+        Volume,
+    )
     from csi_driver.storage.parameters import Parameters
 
 MAX_BYTES = (1 << 63) - 1  # off_t: what ZFS and CTL can address
@@ -32,18 +44,21 @@ class VolumeService:
     def __init__(self, config: Config, backend: StorageBackend) -> None:
         self._config = config
         self._backend = backend
+        drained = frozenset(name for name, host in config.hosts.items() if host.drained)
+        self._asker = Asker()
+        self._placer = Placer(backend, self._asker, drained)
 
     def create(self, wanted: NewVolume, *, deadline: float) -> Volume:
         """
         Make the volume, or return the one of that name if it is compatible.
 
         A volume with a source lies beside it. Of several hosts that are eligible for one without,
-        that ranked first gets it, now and at every retry.
+        the best that has room gets it, and keeps it at every retry.
         """
         given = storage_class.parse(wanted.parameters, self._config.defaults, wanted.mutable_parameters)
         keys.check(given.spec, wanted.key, declined=given.encryption == "off")
         source = self._source(wanted.source)
-        host = self._beside(source, given) if source else self._best(wanted.name, given)
+        ranking = self._beside(source, given, wanted.topology) if source else self._ranking(wanted, given)
         # A copy has its source's block size, which only the host knows.
         block = storage_class.MIN_VOLBLOCKSIZE if source else given.spec.volblocksize
         _check_size(wanted.required_bytes, wanted.limit_bytes, block)
@@ -55,7 +70,7 @@ class VolumeService:
             source=source,
             key=wanted.key if given.spec.encryption else None,
         )
-        return self._backend.create_volume(host, request, deadline=deadline)
+        return hosts.located(self._config, self._placer.create(ranking, request, deadline=deadline))
 
     def _source(self, source: FromSnapshot | FromVolume | None) -> SnapshotId | VolumeId | None:
         if source is None:
@@ -64,18 +79,18 @@ class VolumeService:
             return hosts.configured(self._config, SnapshotId.parse(source.snapshot_id))
         return hosts.configured(self._config, VolumeId.parse(source.volume_id))
 
-    def _best(self, name: str, given: Parameters) -> str:
-        eligible = placement.eligible(self._config, given)
-        return placement.ranked(eligible, cluster=self._config.cluster, name=name)[0]
+    def _ranking(self, wanted: NewVolume, given: Parameters) -> tuple[str, ...]:
+        eligible = placement.eligible(self._config, given, wanted.topology)
+        return placement.ranked(self._config, eligible, name=wanted.name, preferred=wanted.topology.preferred)
 
-    def _beside(self, source: SnapshotId | VolumeId, given: Parameters) -> str:
-        if source.host in placement.eligible(self._config, given):
-            return source.host
-        message = (
-            f"{source.what} {source} lies on the storage host {source.host}, and a volume made from it lies there "
-            "too, but the StorageClass asks for another host or pool; use a class that allows this one"
-        )
-        raise DriverError(ErrorCode.INVALID, message, option="parameters.host")
+    def _beside(self, source: SnapshotId | VolumeId, given: Parameters, topology: Topology) -> tuple[str, ...]:
+        if source.host not in placement.eligible(self._config, given):
+            wanted = "the StorageClass asks for another host or pool; use a class that allows this one"
+            raise _elsewhere(source, ErrorCode.INVALID, wanted, "parameters.host")
+        if not placement.reachable(self._config.hosts[source.host].topology, topology.requisite):
+            wanted = "it is needed where that host cannot be reached; use nodes that reach it"
+            raise _elsewhere(source, ErrorCode.OUT_OF_SPACE, wanted, "accessibility_requirements")
+        return (source.host,)
 
     def modify(self, volume_id: str, mutable_parameters: Mapping[str, str], *, deadline: float) -> Volume:
         """Change what the parameters name, all of it or nothing; the rest stays as it is."""
@@ -144,7 +159,8 @@ class VolumeService:
 
     def get(self, volume_id: str, *, deadline: float) -> Volume:
         """Return the volume, or raise `NOT_FOUND`."""
-        return self._backend.get_volume(hosts.configured(self._config, VolumeId.parse(volume_id)), deadline=deadline)
+        volume = hosts.configured(self._config, VolumeId.parse(volume_id))
+        return hosts.located(self._config, self._backend.get_volume(volume, deadline=deadline))
 
     def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[Volume]:
         """
@@ -157,29 +173,53 @@ class VolumeService:
             return self._backend.list_volumes(host, after=after, limit=limit, deadline=deadline)
 
         start = hosts.starting_after(self._config, VolumeId, starting_token)
-        return hosts.listing(self._config.hosts, read, start=start, max_entries=max_entries)
+        page = hosts.listing(self._config.hosts_in_service, read, start=start, max_entries=max_entries)
+        return replace(page, items=tuple(hosts.located(self._config, each) for each in page.items))
 
-    def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
+    def capacity(
+        self, parameters: Mapping[str, str], place: Mapping[str, str] | None = None, *, deadline: float
+    ) -> Capacity:
         """
         Return the room there is for volumes with these parameters, over all hosts that they allow.
 
-        A host that cannot be asked has no room; only when none can be asked is that an error.
+        Only hosts that can be reached from the place (segments) count, if one is given. A host that
+        cannot be asked has no room; only when none can be asked is that an error.
         """
         wanted = storage_class.parse(parameters, self._config.defaults)
-        answers = [self._room(host, deadline) for host in placement.eligible(self._config, wanted)]
-        rooms = [answer for answer in answers if isinstance(answer, Capacity)]
-        if not rooms:
-            raise next(answer for answer in answers if isinstance(answer, DriverError))
+        terms = () if place is None else (place,)
+        open_to_new = [
+            host
+            for host in placement.eligible(self._config, wanted)
+            if not self._config.hosts[host].drained and placement.reachable(self._config.hosts[host].topology, terms)
+        ]
+        answers = self._asker.ask(
+            lambda host, until: self._backend.capacity(host, deadline=until), open_to_new, deadline=deadline
+        )
+        rooms = {host: answer for host, answer in answers.items() if isinstance(answer, Capacity)}
+        errors = [answer for answer in answers.values() if isinstance(answer, DriverError)]
+        if errors and not rooms:
+            raise errors[0]
+        return self._sum(rooms)
+
+    def _sum(self, rooms: Mapping[str, Capacity]) -> Capacity:
+        """Add up; entries for one pool of one machine share their room."""
+        pools: dict[tuple[object, str], int] = {}
+        for host, room in rooms.items():
+            entry = self._config.hosts[host]
+            pool = entry.machine, entry.pool
+            pools[pool] = max(room.available_bytes, pools.get(pool, 0))
         return Capacity(
-            available_bytes=sum(room.available_bytes for room in rooms),
-            maximum_volume_bytes=max(room.maximum_volume_bytes for room in rooms),
+            available_bytes=sum(pools.values()),
+            maximum_volume_bytes=max((room.maximum_volume_bytes for room in rooms.values()), default=0),
         )
 
-    def _room(self, host: str, deadline: float) -> Capacity | DriverError:
-        try:
-            return self._backend.capacity(host, deadline=deadline)
-        except DriverError as error:
-            return error
+
+def _elsewhere(source: SnapshotId | VolumeId, code: ErrorCode, wanted: str, option: str) -> DriverError:
+    message = (
+        f"{source.what} {source} lies on the storage host {source.host}, and a volume made from it lies there "
+        f"too, but {wanted}"
+    )
+    return DriverError(code, message, option=option)
 
 
 def _check_size(required_bytes: int, limit_bytes: int, block: int) -> None:

@@ -38,7 +38,7 @@ class Cluster:
         self.capability = capability()
         self.secrets: dict[str, str] = {}
 
-    def create(
+    def create(  # noqa: PLR0913 - the fields of the request, each by its name
         self,
         name: str,
         size_bytes: int,
@@ -47,6 +47,7 @@ class Cluster:
         parameters: Mapping[str, str] | None = None,
         mutable: Mapping[str, str] | None = None,
         source: pb.Snapshot | pb.Volume | None = None,
+        topology: pb.TopologyRequirement | None = None,
     ) -> pb.Volume:
         """CreateVolume, from a snapshot or another volume if one is given."""
         request = pb.CreateVolumeRequest(
@@ -57,6 +58,7 @@ class Cluster:
             mutable_parameters=mutable or {},
             volume_content_source=_content_source(source),
             secrets=self.secrets,
+            accessibility_requirements=topology,
         )
         return self.controller.CreateVolume(request, timeout=CALL_TIMEOUT).volume
 
@@ -122,6 +124,16 @@ class Cluster:
             token = response.next_token
             if not token:
                 return found
+
+    def volumes(self) -> list[pb.Volume]:
+        """ListVolumes, all that there are."""
+        response = self.controller.ListVolumes(pb.ListVolumesRequest(), timeout=CALL_TIMEOUT)
+        return [entry.volume for entry in response.entries]
+
+    def capacity(self, topology: pb.Topology | None = None) -> pb.GetCapacityResponse:
+        """GetCapacity, of one place if one is given."""
+        request = pb.GetCapacityRequest(accessible_topology=topology)
+        return self.controller.GetCapacity(request, timeout=CALL_TIMEOUT)
 
     def node_id(self) -> str:
         """NodeGetInfo's node id."""

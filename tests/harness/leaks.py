@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.harness.stack import Stack
+    from tests.simulator.host import SimulatedHost
 
 OUR_IQN = "iqn.1994-09.org.freebsd.csi:"
 BUILT_IN_PORTS = 3
@@ -19,8 +20,13 @@ KEPT_SETTINGS = frozenset({"parents.json", "lock", "ctl", "portal-group_.conf"})
 
 
 def leftovers(stack: Stack) -> list[str]:
-    """One line for each thing left on the host or the node, and for each command the simulator did not know."""
-    return [*_on_host(stack.host_state(), stack.host.info), *_on_node(stack), *_not_understood(stack)]
+    """One line for each thing left on the hosts or the node, and for each command the simulator did not know."""
+    on_hosts = [
+        problem if len(stack.hosts) == 1 else f"{name}: {problem}"
+        for name, host in stack.hosts.items()
+        for problem in (*_on_host(host.control("state"), host.info), *_not_understood(host))
+    ]
+    return [*on_hosts, *_on_node(stack)]
 
 
 def _on_host(state: dict[str, Any], info: dict[str, Any]) -> Iterator[str]:
@@ -50,8 +56,8 @@ def _on_node(stack: Stack) -> Iterator[str]:
             yield f"loop device {backing.parts[3]}"
 
 
-def _not_understood(stack: Stack) -> Iterator[str]:
-    counters = stack.host.control("counters")
+def _not_understood(host: SimulatedHost) -> Iterator[str]:
+    counters = host.control("counters")
     for what in ("unmodelled", "defects"):
         if counters[what]:
             yield f"the simulator counted {counters[what]} {what} commands"

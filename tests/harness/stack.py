@@ -1,4 +1,4 @@
-"""A simulated storage host, the driver before it, and a node, all in one temporary directory."""
+"""Simulated storage hosts, the driver before them, and a node, all in one temporary directory."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ class Stack:
     """
     Start everything on entry, take it down on exit.
 
+    `host` is the first of `hosts` storage hosts, `nas1`, `nas2` and so on; `host_settings` adds to the
+    configuration of those it names, and `settings` to the rest of it.
     `split` serves controller and node on two sockets by two processes, as in a cluster. `prepared`
     starts a host on which the storage_host role has already done its work.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ways a system can differ
         self,
         *,
         split: bool = False,
@@ -41,13 +43,22 @@ class Stack:
         grammar: str = "classic",
         ssh: str = "auto",
         prepared: bool = True,
+        hosts: int = 1,
         settings: dict[str, Any] | None = None,
+        host_settings: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="csi-", dir="/tmp"))
-        self.host = SimulatedHost(self.directory / "host", release=release, prepared=prepared, grammar=grammar, ssh=ssh)
+        self.hosts = {
+            f"nas{number}": SimulatedHost(
+                _root(self.directory, number), release=release, prepared=prepared, grammar=grammar, ssh=ssh
+            )
+            for number in range(1, hosts + 1)
+        }
+        self.host = self.hosts[HOST]
         self.config = self.directory / "config.yml"
         self.node_state = self.directory / "node"
-        self._settings = settings or {}
+        self.settings = settings or {}
+        self.host_settings = host_settings or {}
         roles = ("controller", "node") if split else ("all",)
         self.drivers = {role: self._driver(role) for role in roles}
 
@@ -75,13 +86,21 @@ class Stack:
         return self.drivers.get("node") or self.drivers["all"]
 
     def write_config(self) -> None:
-        """Write the driver's configuration for the running host."""
+        """Write the driver's configuration for the running hosts."""
         self.config.write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
         self.config.chmod(0o600)
 
     def _configuration(self) -> dict[str, Any]:
-        info = self.host.info
-        host = {
+        return {
+            "cluster": CLUSTER,
+            "storage_hosts": {"hosts": {name: self._entry(name, host) for name, host in self.hosts.items()}},
+            "node": {"addresses": ["127.0.0.1"]},
+            **self.settings,
+        }
+
+    def _entry(self, name: str, host: SimulatedHost) -> dict[str, Any]:
+        info = host.info
+        return {
             "ansible_host": info["address"],
             "ansible_port": info["port"],
             "ansible_user": info["user"],
@@ -92,12 +111,7 @@ class Stack:
             "parent": info["parent"],
             "settings_dir": info["settings_dir"],
             "portals": info["portals"],
-        }
-        return {
-            "cluster": CLUSTER,
-            "storage_hosts": {"hosts": {HOST: host}},
-            "node": {"addresses": ["127.0.0.1"]},
-            **self._settings,
+            **self.host_settings.get(name, {}),
         }
 
     def start_drivers(self) -> None:
@@ -117,22 +131,31 @@ class Stack:
         """The simulated host's /etc/ctl.conf."""
         return self.directory / "host" / "etc" / "ctl.conf"
 
+    def reconfigure(self) -> None:
+        """Have the driver's processes start anew with the settings as they are now."""
+        self.stop_drivers()
+        self.start_drivers()
+
     def host_state(self) -> dict[str, Any]:
         """Everything observable on the simulated host."""
         return self.host.control("state")
 
     @contextlib.contextmanager
     def running_host(self) -> Iterator[None]:
-        """Only the host, for those who start the drivers themselves; everything is taken down on exit."""
+        """Only the hosts, for those who start the drivers themselves; everything is taken down on exit."""
         try:
-            self.host.start()
+            self._start_hosts()
             yield
         finally:
             self.close()
 
+    def _start_hosts(self) -> None:
+        for host in self.hosts.values():
+            host.start()
+
     def __enter__(self) -> Self:
         try:
-            self.host.start()
+            self._start_hosts()
             self.start_drivers()
         except BaseException:
             self.close()
@@ -148,7 +171,8 @@ class Stack:
         """Take everything down, even after failures, and remove the directory."""
         with contextlib.ExitStack() as stack:
             stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
-            stack.callback(self.host.stop)
+            for host in self.hosts.values():
+                stack.callback(host.stop)
             stack.callback(self._clear_node)
             for driver in self.drivers.values():
                 stack.callback(driver.stop)
@@ -161,6 +185,11 @@ class Stack:
             environment = {**os.environ, **self.environment()}
             logout = [str(STANDINS / "iscsiadm"), "-m", "session", "--logout"]
             subprocess.run(logout, check=False, env=environment, capture_output=True)
+
+
+def _root(directory: Path, number: int) -> Path:
+    """Where the files of a storage host are; paths of sockets below it have to be short."""
+    return directory / ("host" if number == 1 else f"host{number}")
 
 
 def mounts_below(directory: Path) -> list[str]:

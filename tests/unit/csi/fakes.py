@@ -31,9 +31,11 @@ from csi_driver.storage.model import (
     Protocol,
     Publication,
     Snapshot,
+    Topology,
     Volume,
     VolumeHealth,
 )
+from csi_driver.storage.placement import ANYWHERE
 from csi_driver.telemetry import Metrics, configure_logging
 
 UUID = "0123456789abcdef" * 2
@@ -143,8 +145,10 @@ class CannedVolumes(Canned):
     def list(self, starting_token: str, max_entries: int, *, deadline: float) -> Listing[Volume]:
         return self.answer("list", starting_token, max_entries, deadline=deadline)
 
-    def capacity(self, parameters: Mapping[str, str], *, deadline: float) -> Capacity:
-        return self.answer("capacity", parameters, deadline=deadline)
+    def capacity(
+        self, parameters: Mapping[str, str], place: Mapping[str, str] | None = None, *, deadline: float
+    ) -> Capacity:
+        return self.answer("capacity", parameters, place, deadline=deadline)
 
 
 class CannedGroups(Canned):
@@ -159,8 +163,8 @@ class CannedGroups(Canned):
 
 
 class CannedSnapshots(Canned):
-    def create(self, source_volume_id: str, name: str, *, deadline: float) -> Snapshot:
-        return self.answer("create", source_volume_id, name, deadline=deadline)
+    def create(self, source_volume_id: str, name: str, *, topology: Topology = ANYWHERE, deadline: float) -> Snapshot:
+        return self.answer("create", source_volume_id, name, topology=topology, deadline=deadline)
 
     def delete(self, snapshot_id: str, *, deadline: float) -> None:
         self.answer("delete", snapshot_id, deadline=deadline)

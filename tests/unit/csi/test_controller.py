@@ -189,15 +189,20 @@ def test_capacity_may_be_asked_without_anything(driver: Driver) -> None:
     response = driver.controller.GetCapacity(pb.GetCapacityRequest(), timeout=TIMEOUT)
     assert (response.available_capacity, response.maximum_volume_size.value) == (7, 0)
     assert response.HasField("maximum_volume_size")
-    assert driver.volumes.calls[0][1] == ({},)
+    assert driver.volumes.calls[0][1] == ({}, None)
+
+
+ZONE = {"topology.csi.freebsd.org/zone": "a"}
 
 
 def test_capacity_passes_the_parameters_on(driver: Driver) -> None:
-    """They choose the hosts."""
+    """They choose the hosts, and so does the place that these have to be reached from."""
     driver.volumes.answers["capacity"] = Capacity(available_bytes=7, maximum_volume_bytes=6)
-    request = pb.GetCapacityRequest(parameters={"host": "nas1"}, volume_capabilities=[mount()])
+    request = pb.GetCapacityRequest(
+        parameters={"host": "nas1"}, volume_capabilities=[mount()], accessible_topology=pb.Topology(segments=ZONE)
+    )
     driver.controller.GetCapacity(request, timeout=TIMEOUT)
-    assert driver.volumes.calls[0][1] == ({"host": "nas1"},)
+    assert driver.volumes.calls[0][1] == ({"host": "nas1"}, ZONE)
 
 
 @pytest.mark.parametrize(("timeout", "expected"), [(5.0, 5.0), (None, 300.0)])

@@ -100,7 +100,11 @@ def test_every_process_says_the_same_of_the_plugin(split: Driver) -> None:
 
 def test_nothing_newer_than_csi_sanity_knows_is_announced_unasked() -> None:
     """It takes the mere number for an error."""
-    plugin = [one.service.type for one in capabilities.plugin(newest=False).capabilities if one.HasField("service")]
+    plugin = [
+        one.service.type
+        for one in capabilities.plugin(newest=False, topology=True).capabilities
+        if one.HasField("service")
+    ]
     controller = [one.rpc.type for one in capabilities.controller(newest=False).capabilities]
     node = [one.rpc.type for one in capabilities.node(newest=False).capabilities]
     group = [one.rpc.type for one in capabilities.group_controller().capabilities]

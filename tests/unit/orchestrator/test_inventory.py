@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from csi_driver.orchestrator.inventory import render
-from tests.unit.storage.test_placement import KEY, config
+from tests.unit.storage.test_placement import config
 
 
 class Loader(yaml.SafeLoader):
@@ -42,7 +42,7 @@ def test_only_the_configured_host_key_is_believed() -> None:
     options = shlex.split(variables()["ansible_ssh_common_args"])
     assert options[::2] == ["-o"] * (len(options) // 2)
     given = dict(option.split("=", 1) for option in options[1::2])
-    assert given["KnownHostsCommand"] == f"/bin/echo a {KEY}"
+    assert given["KnownHostsCommand"] == f"/bin/echo a {config(a='tank/csi').hosts['a'].host_key}"
     assert given["HostKeyAlias"] == "a"
     assert given["StrictHostKeyChecking"] == "yes"
     assert given["UserKnownHostsFile"] == given["GlobalKnownHostsFile"] == "none"

@@ -324,3 +324,20 @@ def test_a_read_knows_whether_it_began(pool: ThreadPoolExecutor) -> None:
         pool.submit(reads.read, "waiting", soon(0.1)).result()
     asked.let(2)
     assert asked.queries == ["slow"]
+
+
+def test_reads_that_wait_become_one_where_one_answers_both(pool: ThreadPoolExecutor) -> None:
+    """And only those: what cannot be merged is read on its own, in its turn."""
+    asked = Asked()
+    reads = Reads(
+        asked, at_once=1, merged=lambda one, other: one + other if one.isalpha() and other.isalpha() else None
+    )
+    first = pool.submit(reads.read, "x", soon())
+    until(lambda: asked.queries == ["x"])
+    answers = []
+    for count, query in enumerate(["a", "1", "b", "2"], start=1):
+        answers.append(pool.submit(reads.read, query, soon()))
+        until(lambda count=count: sum(len(read.query) for read in reads._waiting) == count)  # type: ignore[misc]
+    asked.let(4)
+    assert [answer.result(10) for answer in (first, *answers)] == ["x 1", "ab 2", "1 3", "ab 2", "2 4"]
+    assert asked.queries == ["x", "ab", "1", "2"]

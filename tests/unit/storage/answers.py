@@ -13,6 +13,7 @@ from csi_driver.storage.model import (
     GroupSnapshot,
     Modification,
     Page,
+    Placement,
     Protocol,
     Publication,
     Snapshot,
@@ -32,7 +33,11 @@ UUIDS = [f"{number:032x}" for number in range(9)]
 
 
 class Answers:
-    """Keeps canned volumes and snapshots per host, the latter by source, and notes what it was asked."""
+    """
+    Keeps canned volumes and snapshots per host, the latter by source, and notes what it was asked.
+
+    `down` hosts do not answer, `full` ones refuse new volumes; `named` hosts have the volume asked for by name.
+    """
 
     def __init__(
         self,
@@ -40,10 +45,15 @@ class Answers:
         *,
         snapshots: dict[str, dict[str, str]] | None = None,
         down: tuple[str, ...] = (),
+        full: tuple[str, ...] = (),
+        named: dict[str, str] | None = None,
     ) -> None:
         self.volumes = volumes or {}
         self.snapshots = snapshots or {}
         self.down = down
+        self.full = full
+        self.named = named or {}
+        self.placements: dict[str, Placement] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.sources: list[HostedId | None] = []
         self.specs: list[VolumeSpec] = []
@@ -52,7 +62,17 @@ class Answers:
         self.calls.append(("create", host, request.name))
         self.sources.append(request.source)
         self.specs.append(request.spec)
+        self.placements[host] = request.placement
+        self._answer(host)
+        if host in self.full:
+            raise DriverError(ErrorCode.OUT_OF_SPACE, f"{host} is full")
         return volume(host, UUIDS[0])
+
+    def find_volume(self, host: str, name: str, *, deadline: float) -> Volume | None:
+        self.calls.append(("find", host, name))
+        self._answer(host)
+        found = self.named.get(host)
+        return volume(host, found) if found else None
 
     def delete_volume(self, volume: VolumeId, *, deadline: float) -> None:
         self.calls.append(("delete", str(volume)))

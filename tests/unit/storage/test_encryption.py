@@ -57,7 +57,7 @@ def test_a_class_that_declines_encryption_may_have_a_key_beside() -> None:
     """One Secret may serve several classes."""
     answers = Answers()
     service(answers).create(NewVolume(name="n", parameters={"encryption": "off"}, key=KEY), deadline=0)
-    assert len(answers.calls) == 1
+    assert [call[0] for call in answers.calls].count("create") == 1
 
 
 def test_a_key_is_found_by_its_entry_and_shows_nothing() -> None:
