@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Clean:
 
     commands: int
     answer: str
-    shape: dict[str, Any]
+    shape: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ def interrupted_run(world: World, operation: Operation, clean: Clean, interrupti
     answer = world.until_done(lambda cluster: operation.act(cluster, subject))
     if masked(answer) != clean.answer:
         raise NotHealedError(f"the answer is {masked(answer)}, undisturbed it is {clean.answer}")
-    if world.shape() != clean.shape:
-        raise NotHealedError(f"there is {world.shape()}, undisturbed there is {clean.shape}")
+    shape = world.shape()
+    if shape != clean.shape:
+        difference = difflib.unified_diff(clean.shape, shape, "undisturbed", "interrupted", n=0, lineterm="")
+        raise NotHealedError("\n".join(difference))
     world.empty()
     return happened
 

@@ -22,7 +22,7 @@ ATTEMPTS = 40
 PAUSE_SECONDS = 0.25
 # After these a sidecar asks again and forgets nothing; any other error would mean that nothing had happened.
 UNFINISHED = frozenset({"UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "CANCELLED"})
-_RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{12}")
+_RANDOM = re.compile(r"[0-9a-f]{12,}")
 
 
 class NotHealedError(AssertionError):
@@ -79,15 +79,15 @@ class World:
         """As the kubelet does."""
         self._stack.controller.start()
 
-    def shape(self) -> dict[str, Any]:
-        """What there is on the host, less what is random in it."""
+    def shape(self) -> tuple[str, ...]:
+        """What there is on the host, a line for each thing, less what is random in it."""
         state = self._stack.host_state()
-        return {
-            "datasets": sorted(_dataset(name, dataset) for name, dataset in state["datasets"].items()),
-            "luns": len(state["luns"]),
-            "ports": len(state["ports"]),
-            "ctl.conf": _masked(state["ctl_conf"] or ""),
-        }
+        things = [
+            *sorted(_dataset(name, dataset) for name, dataset in state["datasets"].items()),
+            f"{len(state['luns'])} LUNs, {len(state['ports'])} ports",
+            *(state["ctl_conf"] or "").splitlines(),
+        ]
+        return tuple(_masked(thing) for thing in things)
 
     def empty(self) -> None:
         """Take everything away, as a cluster would, and see that nothing is left."""
@@ -109,7 +109,7 @@ def _masked(text: str) -> str:
 def _dataset(name: str, dataset: dict[str, Any]) -> str:
     properties = sorted(f"{key}={value}" for key, value in dataset["properties"].items() if not key.endswith(":hash"))
     snapshots = sorted(dataset["snapshots"])
-    return _masked(f"{name} {properties} {snapshots} of {dataset['origin']}")
+    return f"{name} {properties} {snapshots} of {dataset['origin']}"
 
 
 def _delete_all(cluster: Cluster) -> None:
