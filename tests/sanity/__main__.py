@@ -1,9 +1,8 @@
 """
-Run csi-sanity over combinations of access type and sockets, each on a host of its own.
+Run csi-sanity over combinations of release, grammar, access type and sockets, each on a host of its own.
 
-    python -m tests.sanity [--quick] [--access mount|block] [--sockets one|split]
-                           [--release 14.3|15.0] [--grammar classic|ucl]
-                           [--rung auto|standby|forked|plain] [--focus REGEX]
+    python -m tests.sanity [--quick] [--release RELEASE] [--grammar classic|ucl] [--access mount|block]
+                           [--sockets one|split] [--rung auto|standby|forked|plain] [--focus REGEX]
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -24,6 +24,19 @@ from tests.harness.tally import Tally
 from tests.sanity.binary import Unavailable, csi_sanity, knows_health
 from tests.sanity.report import count
 
+
+@dataclass(frozen=True)
+class Machine:
+    """A simulated storage host: its release, and the grammar of its ctl.conf."""
+
+    release: str
+    grammar: str
+
+    def __str__(self) -> str:
+        return f"FreeBSD {self.release}, {self.grammar}"
+
+
+MACHINES = (Machine("14.3", "classic"), Machine("14.3", "ucl"), Machine("15.0", "classic"))
 SIZE = 64 << 20  # csi-sanity's own 10 GiB would only make mkfs slow
 TIMEOUT = 1800
 ATTACH_LIMIT = 5
@@ -43,8 +56,8 @@ def main() -> int:
     except Unavailable as error:
         tally.skip("sanity", str(error))
         return tally.close()
-    for access, sockets in itertools.product(arguments.access, arguments.sockets):
-        _run(binary, access, sockets, arguments, tally)
+    for machine, access, sockets in itertools.product(arguments.machines, arguments.access, arguments.sockets):
+        _run(binary, machine, access, sockets, arguments, tally)
     return tally.close()
 
 
@@ -53,20 +66,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one combination: mount, one socket")
     parser.add_argument("--access", action="append", choices=("mount", "block"))
     parser.add_argument("--sockets", action="append", choices=("one", "split"))
-    parser.add_argument("--release", default="14.3", help="the FreeBSD that is simulated")
-    parser.add_argument("--grammar", default="classic", choices=("classic", "ucl"), help="the one its ctld reads")
+    parser.add_argument("--release", help="the FreeBSD that is simulated, when it is to be only one")
+    parser.add_argument("--grammar", choices=("classic", "ucl"), help="the one its ctld reads")
     parser.add_argument("--rung", default="auto", help="the fastest way in which playbooks may be run")
     parser.add_argument("--focus", help="run only the specs whose name matches")
     arguments = parser.parse_args()
     quick = arguments.quick
+    chosen = Machine(arguments.release or "14.3", arguments.grammar or "classic")
+    arguments.machines = [chosen] if quick or arguments.release or arguments.grammar else MACHINES
     arguments.access = arguments.access or (["mount"] if quick else ["mount", "block"])
     arguments.sockets = arguments.sockets or (["one"] if quick else ["one", "split"])
     return arguments
 
 
-def _run(binary: Path, access: str, sockets: str, arguments: argparse.Namespace, tally: Tally) -> None:
-    host = f"FreeBSD {arguments.release}, {arguments.grammar}"
-    combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, {host}, rung {arguments.rung}"
+def _run(
+    binary: Path, machine: Machine, access: str, sockets: str, arguments: argparse.Namespace, tally: Tally
+) -> None:
+    combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, {machine}, rung {arguments.rung}"
     print(f"== csi-sanity: {combination}", flush=True)
     began = time.monotonic()
     settings = {
@@ -74,8 +90,7 @@ def _run(binary: Path, access: str, sockets: str, arguments: argparse.Namespace,
         "ansible": {"rung": arguments.rung},
         "alpha_capabilities": knows_health(binary),
     }
-    machine = {"release": arguments.release, "grammar": arguments.grammar}
-    with Stack(split=sockets == "split", settings=settings, **machine) as stack:
+    with Stack(split=sockets == "split", settings=settings, release=machine.release, grammar=machine.grammar) as stack:
         report = stack.directory / "report.json"
         argv = _argv(binary, stack, access, report, arguments.focus)
         result = subprocess.run(argv, check=False, timeout=TIMEOUT, capture_output=True, text=True)
