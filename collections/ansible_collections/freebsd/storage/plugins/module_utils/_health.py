@@ -120,6 +120,9 @@ def _own(facts: Facts, pool: Pool, volume: Volume) -> Iterator[Condition]:
     if volume.hidden:
         msg = f"{volume.dataset} has no device, because volmode is none: zfs set volmode=dev {volume.dataset}"
         yield Condition(INACCESSIBLE, "DeviceMissing", msg)
+    if volume.locked and any(not record.leaving for record in volume.records):
+        msg = f"{volume.dataset} is published and its key is not loaded: publish it anew, or zfs load-key {volume.root}"
+        yield Condition(INACCESSIBLE, "KeyNotLoaded", msg)
     if volume.unreadable:
         msg = f"a record of the publications of {volume.dataset} cannot be read: {_MEND}"
         yield Condition(DEGRADED, "RecordUnreadable", msg)

@@ -26,6 +26,7 @@ from ansible_collections.freebsd.storage.tests.simulated.conftest import (
     volume,
 )
 from ansible_collections.freebsd.storage.tests.simulated.test_crashes import killed
+from ansible_collections.freebsd.storage.tests.simulated.test_health import found
 
 KEYS = {"right": "correct horse", "wrong": "battery staple", "short": "seven77", "empty": ""}
 GCM = {"cipher": "aes-256-gcm"}
@@ -131,10 +132,12 @@ def test_after_a_reboot_the_others_are_served_and_the_key_brings_the_volume_back
     assert statuses(host) == ["unavailable", "-", "-"]
     reply = good(host, publish(plain), publish(third, "n2"))
     assert nouns(reply)[0] == nouns(before)[1]
+    assert [reason for _status, reason in found(host, locked)] == ["KeyNotLoaded", "LunWithoutMedium"]
     assert errors(apply(host, publish(locked))) == ["invalid"]
     assert errors(apply(host, publish(locked, encryption_key="wrong"))) == ["denied"]
     reply = good(host, publish(locked, encryption_key="right"))
     assert nouns(reply)[0] == nouns(before)[0]
+    assert found(host, locked) == []
     assert len(host.targets()) == 3
     host.clean(locked, plain, third)
 

@@ -100,6 +100,7 @@ def to_publish(volume: Volume, secret: Optional[Secret], *, new: bool) -> tuple[
     """
     _check_encrypted(volume)
     if volume.parameters.encryption is None:
+        _check_parent(volume)
         return ()
     steps: list[Step] = []
     if new or volume.locked:
@@ -136,6 +137,13 @@ def _check_encrypted(volume: Volume) -> None:
     """Raise `HostError` for one that was asked to be encrypted and, by whatever was done to it, is not."""
     if volume.parameters.encryption is not None and not volume.root:
         msg = f"{volume.dataset} was made encrypted and is not encrypted now; it was left alone"
+        raise HostError("degraded", msg)
+
+
+def _check_parent(volume: Volume) -> None:
+    """Raise `HostError` for one that has its key from the dataset it lies below, where that is not loaded."""
+    if volume.locked:
+        msg = f"{volume.dataset} cannot be read, for the key of {volume.root} is not loaded: zfs load-key {volume.root}"
         raise HostError("degraded", msg)
 
 

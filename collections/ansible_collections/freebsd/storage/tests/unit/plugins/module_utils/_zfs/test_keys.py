@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils._apply.spec import Item, items_of
 from ansible_collections.freebsd.storage.plugins.module_utils._secrets import Secret
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs import keys
-from ansible_collections.freebsd.storage.plugins.module_utils._zfs.model import Encryption, Parameters
+from ansible_collections.freebsd.storage.plugins.module_utils._zfs.model import Encryption, Parameters, Volume
 from ansible_collections.freebsd.storage.plugins.module_utils._zfs.plan import VolumeWanted
 from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
-from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes import parameters
+from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes import UUIDS, parameters
 
 RAW = bytes(range(32))
 ENCRYPTED = {"cipher": "aes-256-gcm"}
@@ -100,3 +100,53 @@ def test_encryption_is_part_of_what_is_kept_and_its_absence_leaves_no_trace() ->
     assert Parameters.from_json(plain.to_json()) == plain
     assert Parameters.from_json(encrypted.to_json()) == encrypted
     assert plain.digest() != encrypted.digest()
+
+
+def volume(encryption: Any = None, **changes: Any) -> Volume:
+    wanted = parameters(encryption=encryption)
+    made = Volume("tank/csi/v", UUIDS[0], "v", 1 << 30, 0, 16384, 0, wanted, wanted.digest())
+    return made._replace(**changes)
+
+
+GCM = Encryption("aes-256-gcm", "passphrase")
+KEY = Secret("s", "correct horse")
+
+
+def steps(*given: Any) -> list[str]:
+    return [type(step).__name__ for step in given]
+
+
+def test_what_a_publication_needs() -> None:
+    """The key where it is new or gone, the device of a clone in any case, nothing for a plain volume."""
+    root = volume(GCM, root="tank/csi/v")
+    clone = volume(GCM, root="tank/csi/trash_/x")
+    assert steps(*keys.to_publish(volume(), None, new=True)) == []
+    assert steps(*keys.to_publish(root, KEY, new=True)) == ["UnlockVolume"]
+    assert steps(*keys.to_publish(root, None, new=False)) == []
+    assert steps(*keys.to_publish(root._replace(locked=True), KEY, new=False)) == ["UnlockVolume"]
+    assert steps(*keys.to_publish(clone, KEY, new=True)) == ["UnlockVolume", "ShowDevice"]
+    assert steps(*keys.to_publish(clone, None, new=False)) == ["ShowDevice"]
+
+
+@pytest.mark.parametrize(
+    ("given", "secret", "code"),
+    [
+        (volume(GCM, root="tank/csi/v"), None, "invalid"),
+        (volume(GCM, root="tank/csi/v"), Secret("s", "short"), "invalid"),
+        (volume(GCM), KEY, "degraded"),
+        (volume(root="tank/csi", locked=True), None, "degraded"),
+    ],
+)
+def test_what_cannot_be_published(given: Volume, secret: Optional[Secret], code: str) -> None:
+    """Without its key; not encrypted any more; and below a dataset whose key somebody else has to load."""
+    with pytest.raises(HostError) as caught:
+        keys.to_publish(given, secret, new=True)
+    assert caught.value.code == code
+
+
+def test_what_lies_below_an_encrypted_parent_is_no_volume_with_a_key() -> None:
+    inherited = volume(root="tank/csi")
+    assert not inherited.shares_key
+    assert keys.to_publish(inherited, None, new=True) == ()
+    assert keys.to_resize(inherited, None) == ()
+    assert keys.to_clone(inherited, inherited, None, finish=True) == ()
