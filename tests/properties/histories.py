@@ -77,6 +77,12 @@ class Histories(RuleBasedStateMachine):
         assert self.cluster.expand(volume.id, more).capacity_bytes == volume.size_bytes
 
     @precondition(lambda self: self.model.volumes)
+    @rule(which=WHICH, thin=st.sampled_from(["true", "false"]), compression=st.sampled_from(["lz4", "zstd"]))
+    def modify(self, which: int, thin: str, compression: str) -> None:
+        """It is still the volume that was asked for, and holds what it held."""
+        self.cluster.modify(self._volume(which).id, thin=thin, compression=compression)
+
+    @precondition(lambda self: self.model.volumes)
     @rule(which=WHICH, place=st.integers(0, len(PLACES) - 1), tag=TAGS)
     def write(self, which: int, place: int, tag: bytes) -> None:
         """Change what a volume holds, and no other."""
