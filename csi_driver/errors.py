@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     DENIED = "denied"
     HOST_RETIRED = "host_retired"
     BUSY = "busy"
+    COPYING = "copying"
     STALE_TOKEN = "stale_token"  # noqa: S105 - a paging token, not a password
     DEGRADED = "degraded"
     UNCERTAIN = "uncertain"

@@ -135,8 +135,14 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         self, request: csi_pb2.CreateSnapshotRequest, context: grpc.ServicerContext
     ) -> csi_pb2.CreateSnapshotResponse:
         """Take a snapshot, or return the one of that name if it is of that volume."""
-        source_volume_id, name, topology = requests.create_snapshot(request)
-        snapshot = self._snapshots.create(source_volume_id, name, topology=topology, deadline=self._deadline(context))
+        wanted = requests.create_snapshot(request)
+        snapshot = self._snapshots.create(
+            wanted.source_volume_id,
+            wanted.name,
+            wanted.parameters,
+            topology=wanted.topology,
+            deadline=self._deadline(context),
+        )
         return csi_pb2.CreateSnapshotResponse(snapshot=responses.snapshot(snapshot, located=self._newest))
 
     def DeleteSnapshot(

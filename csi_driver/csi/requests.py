@@ -56,6 +56,16 @@ class ExpandVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSnapshot:
+    """See CreateSnapshotRequest."""
+
+    source_volume_id: str
+    name: str
+    parameters: Mapping[str, str]
+    topology: Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListSnapshots:
     """See ListSnapshotsRequest; empty ids mean any."""
 
@@ -182,12 +192,14 @@ def expand_volume(request: csi_pb2.ControllerExpandVolumeRequest) -> ExpandVolum
     return ExpandVolume(volume_id=volume_id, required_bytes=required_bytes, limit_bytes=limit_bytes, key=key)
 
 
-def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> tuple[str, str, Topology]:
-    """Read a CreateSnapshotRequest: the id of the volume, the snapshot's name, and from where it has to be reached."""
-    source = fields.volume_id(request.source_volume_id, field="source_volume_id")
-    name = fields.name(request.name, what="snapshot")
-    _no_snapshot_parameters(fields.mapping("parameters", request.parameters), "VolumeSnapshotClass")
-    return source, name, topologies.requirement(request.accessibility_requirements)
+def create_snapshot(request: csi_pb2.CreateSnapshotRequest) -> CreateSnapshot:
+    """Read a CreateSnapshotRequest."""
+    return CreateSnapshot(
+        source_volume_id=fields.volume_id(request.source_volume_id, field="source_volume_id"),
+        name=fields.name(request.name, what="snapshot"),
+        parameters=fields.mapping("parameters", request.parameters),
+        topology=topologies.requirement(request.accessibility_requirements),
+    )
 
 
 def create_group_snapshot(request: csi_pb2.CreateVolumeGroupSnapshotRequest) -> tuple[tuple[str, ...], str]:

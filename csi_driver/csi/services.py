@@ -84,8 +84,16 @@ class Volumes(Protocol):
 class Snapshots(Protocol):
     """Snapshots on the storage hosts, by the rules of CSI; `storage.snapshots.SnapshotService`."""
 
-    def create(self, source_volume_id: str, name: str, *, topology: Topology = ..., deadline: float) -> Snapshot:
-        """Take the snapshot, or return the one of that name if it is of that volume."""
+    def create(
+        self,
+        source_volume_id: str,
+        name: str,
+        parameters: Mapping[str, str],
+        *,
+        topology: Topology = ...,
+        deadline: float,
+    ) -> Snapshot:
+        """Take the snapshot, or return the one of that name if it is of that volume; it may not be ready."""
         ...
 
     def delete(self, snapshot_id: str, *, deadline: float) -> None:

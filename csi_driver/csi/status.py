@@ -30,6 +30,7 @@ STATUS = {
     ErrorCode.DENIED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorCode.HOST_RETIRED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorCode.BUSY: grpc.StatusCode.ABORTED,
+    ErrorCode.COPYING: grpc.StatusCode.ABORTED,
     ErrorCode.STALE_TOKEN: grpc.StatusCode.ABORTED,
     ErrorCode.DEGRADED: grpc.StatusCode.UNAVAILABLE,
     ErrorCode.UNCERTAIN: grpc.StatusCode.UNAVAILABLE,

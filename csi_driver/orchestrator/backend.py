@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.orchestrator import results
+from csi_driver.orchestrator.copies import until_copied
 from csi_driver.orchestrator.lanes import Busy, DeadlinePassed, Lane, Operation, Reads, Uncertain
 from csi_driver.orchestrator.runner import HostUnreachable, RunDied
 from csi_driver.orchestrator.secrets import Secrets
@@ -138,13 +139,14 @@ class AnsibleBackend:
             "blocksize": spec.blocksize,
             "properties": dict(spec.properties),
             "attributes": dict(spec.attributes),
-            **({"source": {source.what: source.uuid}} if source else {}),
+            **({"source": {source.what: source.uuid}, "clone_mode": spec.clone_mode.value} if source else {}),
             **({"encryption": asdict(spec.encryption)} if spec.encryption else {}),
             **({"placement": _placement(request.placement)} if request.placement != Placement() else {}),
         }
         reads = frozenset({_met(source)} if source else ())
         operation = Operation(resource, frozenset({("name", request.name)}), reads)
-        item = self._change(host, self._secrets.with_key(operation, request.key), deadline)
+        keyed = self._secrets.with_key(operation, request.key)
+        item = until_copied(lambda: self._change(host, keyed, deadline), deadline)
         volume = results.volume(host, item.get("volume") or {})
         # Only a volume with this very source is compatible with the request.
         return replace(volume, source=source)
@@ -224,9 +226,15 @@ class AnsibleBackend:
         """See `StorageBackend`."""
         return results.volumes(host, self._read(host, Query(kind="volumes", after=after, limit=limit), deadline))
 
-    def create_snapshot(self, source: VolumeId, name: str, *, deadline: float) -> Snapshot:
+    def create_snapshot(self, source: VolumeId, name: str, *, detached: bool = False, deadline: float) -> Snapshot:
         """See `StorageBackend`."""
-        resource = {"kind": "snapshot", "state": "present", "name": name, "volume": source.uuid}
+        resource = {
+            "kind": "snapshot",
+            "state": "present",
+            "name": name,
+            "volume": source.uuid,
+            **({"detached": True} if detached else {}),
+        }
         operation = Operation(resource, writes=frozenset({("snapshot name", name)}), reads=frozenset({_met(source)}))
         item = self._change(source.host, operation, deadline)
         return results.snapshot(source.host, item.get("snapshot") or {})

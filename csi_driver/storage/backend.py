@@ -37,8 +37,10 @@ class StorageBackend(Protocol):
         """
         Make the volume, or return the one of that name if it is compatible.
 
-        With a source it holds what that holds; `SOURCE_NOT_FOUND` if there is no such source. A
-        refusal for want of room is kept, and stands, as the request's placement has it.
+        With a source it holds what that holds; `SOURCE_NOT_FOUND` if there is no such source. Where
+        that takes longer than the deadline allows, or the source itself is not ready, `COPYING`: it goes
+        on, and the same call finds it again. A refusal for want of room is kept, and stands, as the
+        request's placement has it.
         """
         ...
 
@@ -94,11 +96,12 @@ class StorageBackend(Protocol):
         """Return up to `limit` (0: all) volumes of the host whose uuid sorts after `after`."""
         ...
 
-    def create_snapshot(self, source: VolumeId, name: str, *, deadline: float) -> Snapshot:
+    def create_snapshot(self, source: VolumeId, name: str, *, detached: bool = False, deadline: float) -> Snapshot:
         """
         Take the snapshot, or return the one of that name if it is of that volume.
 
-        `SOURCE_NOT_FOUND` if there is no such volume.
+        `detached`: with a copy of the data of its own; it is returned before that is there, not ready,
+        and goes on by itself. `SOURCE_NOT_FOUND` if there is no such volume.
         """
         ...
 

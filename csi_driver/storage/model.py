@@ -24,6 +24,13 @@ class Protocol(StrEnum):
     ISCSI = "iscsi"
 
 
+class CloneMode(StrEnum):
+    """Whether a volume shares the blocks of its source at first, or has copies of its own from the start."""
+
+    CLONE = "clone"
+    COPY = "copy"
+
+
 class AccessMode(StrEnum):
     """Who may use a volume at once; CSI's VolumeCapability.AccessMode in words."""
 
@@ -85,13 +92,15 @@ class VolumeSpec:
 
     `properties` are ZFS properties given to the volume; `attributes` are kept with the volume and
     handed back unchanged as its volume context (`protocol`, `fsType`). `encryption` None leaves it to
-    the dataset the volume lies below.
+    the dataset the volume lies below. `clone_mode` is how one that is made from another, or from a
+    snapshot, comes to its content.
     """
 
     protocol: Protocol = Protocol.ISCSI
     thin: bool = True
     volblocksize: int = 16384
     blocksize: int = 512
+    clone_mode: CloneMode = CloneMode.CLONE
     properties: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     encryption: Encryption | None = None

@@ -1,5 +1,5 @@
 """
-StorageClass parameters: strings from outside become a typed value, or an error that names the key.
+Parameters of classes: strings from outside become a typed value, or an error that names the key.
 
 Keys under `csi.storage.k8s.io/` belong to the sidecars and are ignored.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.model import Encryption, Modification, Protocol, VolumeSpec
+from csi_driver.storage.model import CloneMode, Encryption, Modification, Protocol, VolumeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,6 +104,7 @@ class Parameters(MutableParameters):
     encryption: Cipher | None = None
     key_format: KeyFormat | None = Field(default=None, alias="keyFormat")
     unload_key: Flag | None = Field(default=None, alias="unloadKey")
+    clone_mode: Literal["clone", "copy"] = Field(default="clone", alias="cloneMode")
 
     @property
     def spec(self) -> VolumeSpec:
@@ -113,6 +114,7 @@ class Parameters(MutableParameters):
             thin=self.thin == "true",
             volblocksize=int(self.volblocksize),
             blocksize=int(self.block_size),
+            clone_mode=CloneMode(self.clone_mode),
             properties=self.properties,
             attributes={"protocol": self.protocol, "fsType": self.fs_type},
             encryption=self._encryption,
@@ -127,6 +129,14 @@ class Parameters(MutableParameters):
             keyformat=self.key_format or "passphrase",
             unload_key=self.unload_key == "true",
         )
+
+
+class SnapshotParameters(BaseModel):
+    """The parameters of a VolumeSnapshotClass. `detached`: the snapshot has a full copy of the data of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    detached: Flag = "false"
 
 
 def parse(
@@ -167,6 +177,15 @@ def parse_mutable(given: Mapping[str, str]) -> MutableParameters:
         raise _refused(error, "mutable parameter", "mutable_parameters", MUTABLE) from error
 
 
+def parse_snapshot(given: Mapping[str, str]) -> SnapshotParameters:
+    """Read the parameters of a VolumeSnapshotClass, all of them; raise `INVALID` as `parse` does."""
+    try:
+        return SnapshotParameters.model_validate(_own(given))
+    except ValidationError as error:
+        known = sorted(SnapshotParameters.model_fields)
+        raise _refused(error, "VolumeSnapshotClass parameter", "parameters", known) from error
+
+
 def _own(given: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in given.items() if not key.startswith(SIDECAR_PREFIX)}
 
@@ -180,7 +199,7 @@ def _refused(error: ValidationError, what: str, field: str, known: Iterable[str]
 def _told(problem: ErrorDetails, what: str, known: Iterable[str]) -> str:
     key = _quoted(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
-        if problem["loc"][0] in _names():
+        if known is MUTABLE and problem["loc"][0] in _names():
             return f"{key} cannot be changed later: it belongs into a StorageClass; {what}s are {', '.join(known)}"
         return f"unknown {what} {key}; there are {', '.join(known)}"
     context = problem.get("ctx", {})

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.storage import hosts
+from csi_driver.storage import parameters as snapshot_class
 from csi_driver.storage.ids import SnapshotId, VolumeId
 from csi_driver.storage.model import Listing, SnapshotFilter
 from csi_driver.storage.placement import ANYWHERE, reachable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from csi_driver.config import Config
     from csi_driver.storage.backend import StorageBackend
     from csi_driver.storage.model import Page, Snapshot, Topology
@@ -31,17 +34,27 @@ class SnapshotService:
         self._config = config
         self._backend = backend
 
-    def create(self, source_volume_id: str, name: str, *, topology: Topology = ANYWHERE, deadline: float) -> Snapshot:
+    def create(
+        self,
+        source_volume_id: str,
+        name: str,
+        parameters: Mapping[str, str],
+        *,
+        topology: Topology = ANYWHERE,
+        deadline: float,
+    ) -> Snapshot:
         """
-        Take the snapshot, or return the one of that name if it is of that volume.
+        Take the snapshot, or return the one of that name if it is of that volume and as detached.
 
         It lies beside its volume: `OUT_OF_SPACE` if that is not where it has to be reached from.
         """
+        detached = snapshot_class.parse_snapshot(parameters).detached == "true"
         source = hosts.configured(self._config, VolumeId.parse(source_volume_id))
         if not reachable(self._config.hosts[source.host].topology, topology.requisite):
             message = f"volume {source} cannot be reached from where the snapshot is needed, nor can its snapshots"
             raise DriverError(ErrorCode.OUT_OF_SPACE, message, option="accessibility_requirements")
-        return hosts.located(self._config, self._backend.create_snapshot(source, name, deadline=deadline))
+        snapshot = self._backend.create_snapshot(source, name, detached=detached, deadline=deadline)
+        return hosts.located(self._config, snapshot)
 
     def delete(self, snapshot_id: str, *, deadline: float) -> None:
         """Destroy the snapshot; what cannot be the id of a snapshot names none, so it is gone already."""

@@ -48,6 +48,7 @@ class Cluster:
         mutable: Mapping[str, str] | None = None,
         source: pb.Snapshot | pb.Volume | None = None,
         topology: pb.TopologyRequirement | None = None,
+        timeout: float = CALL_TIMEOUT,
     ) -> pb.Volume:
         """CreateVolume, from a snapshot or another volume if one is given."""
         request = pb.CreateVolumeRequest(
@@ -60,7 +61,7 @@ class Cluster:
             secrets=self.secrets,
             accessibility_requirements=topology,
         )
-        return self.controller.CreateVolume(request, timeout=CALL_TIMEOUT).volume
+        return self.controller.CreateVolume(request, timeout=timeout).volume
 
     def delete(self, volume_id: str) -> None:
         """DeleteVolume."""
@@ -96,9 +97,9 @@ class Cluster:
         request = pb.DeleteVolumeGroupSnapshotRequest(group_snapshot_id=group_snapshot_id, snapshot_ids=snapshot_ids)
         self.group_controller.DeleteVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT)
 
-    def snapshot(self, name: str, volume_id: str) -> pb.Snapshot:
+    def snapshot(self, name: str, volume_id: str, *, parameters: Mapping[str, str] | None = None) -> pb.Snapshot:
         """CreateSnapshot."""
-        request = pb.CreateSnapshotRequest(name=name, source_volume_id=volume_id)
+        request = pb.CreateSnapshotRequest(name=name, source_volume_id=volume_id, parameters=parameters or {})
         return self.controller.CreateSnapshot(request, timeout=CALL_TIMEOUT).snapshot
 
     def delete_snapshot(self, snapshot_id: str) -> None:

@@ -36,6 +36,7 @@ class Daemon:
         self.ssh = ssh
         self.stopped = threading.Event()
         self._released = threading.Event()
+        self._clients: set[int] = set()
         self._operations: dict[str, Callable[[Mapping[str, Json]], dict[str, Json]]] = {
             "counters": lambda _: machine.counters(),
             "log": self._log,
@@ -85,12 +86,14 @@ class Daemon:
                 call = replace(wire.receive_call(connection), lifeline=connection.fileno())
             except (wire.Incomplete, OSError, ValueError):
                 return
+            self._clients.add(call.pid)
             try:
                 result = dispatch.execute(self.machine, call, self._act)
                 wire.deliver(call, result)
             except dispatch.ClientGone:
                 return
             finally:
+                self._clients.discard(call.pid)
                 wire.close_all([call.stdin, call.stdout, call.stderr])
             wire.answer(connection, result.rc)
 
@@ -160,6 +163,9 @@ class Daemon:
         if self.ssh is not None:
             self.ssh.stop()
         self.machine.faults.clear()
+        # Those of no session too, such as a send left to itself.
+        for pid in list(self._clients):
+            processes.kill(pid)
         time.sleep(float(str(request.get("seconds", 0))))
         self.machine.reboot()
         if self.ssh is not None:

@@ -163,8 +163,16 @@ class CannedGroups(Canned):
 
 
 class CannedSnapshots(Canned):
-    def create(self, source_volume_id: str, name: str, *, topology: Topology = ANYWHERE, deadline: float) -> Snapshot:
-        return self.answer("create", source_volume_id, name, topology=topology, deadline=deadline)
+    def create(
+        self,
+        source_volume_id: str,
+        name: str,
+        parameters: Mapping[str, str],
+        *,
+        topology: Topology = ANYWHERE,
+        deadline: float,
+    ) -> Snapshot:
+        return self.answer("create", source_volume_id, name, parameters, topology=topology, deadline=deadline)
 
     def delete(self, snapshot_id: str, *, deadline: float) -> None:
         self.answer("delete", snapshot_id, deadline=deadline)

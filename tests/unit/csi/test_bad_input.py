@@ -274,12 +274,6 @@ CONTROLLER_CASES: list[tuple[str, str, Any, str]] = [
     ("129 bytes", "CreateSnapshot", SNAPSHOT(source_volume_id="v", name="x" * 129), "name: 129 bytes"),
     ("bell", "CreateSnapshot", SNAPSHOT(source_volume_id="v", name="a\x07"), "control character U+0007"),
     ("long id", "CreateSnapshot", SNAPSHOT(source_volume_id="x" * 129, name="n"), "source_volume_id: 129 bytes"),
-    (
-        "unknown parameter",
-        "CreateSnapshot",
-        SNAPSHOT(source_volume_id="v", name="n", parameters={"csi.storage.k8s.io/a": "b", "quick": "yes"}),
-        "parameters: a VolumeSnapshotClass has none here; leave out 'quick'",
-    ),
     ("no id", "DeleteSnapshot", pb.DeleteSnapshotRequest(), "snapshot_id: required"),
     ("no id", "GetSnapshot", pb.GetSnapshotRequest(), "snapshot_id: required"),
     ("long id", "GetSnapshot", pb.GetSnapshotRequest(snapshot_id="x" * 129), "snapshot_id: 129 bytes"),

@@ -33,13 +33,12 @@ ON_THE_WIRE = pb.Snapshot(
 
 
 def test_a_snapshot_is_taken_of_a_volume_under_a_name(driver: Driver) -> None:
-    """What the sidecars add to the parameters means nothing; every field of the answer is set."""
+    """The parameters are handed on; every field of the answer is set."""
     driver.snapshots.answers["create"] = snapshot()
-    request = pb.CreateSnapshotRequest(
-        source_volume_id="any id", name="a/b @ 💾", parameters={"csi.storage.k8s.io/volumesnapshot/name": "x"}
-    )
+    parameters = {"csi.storage.k8s.io/volumesnapshot/name": "x", "detached": "true"}
+    request = pb.CreateSnapshotRequest(source_volume_id="any id", name="a/b @ 💾", parameters=parameters)
     response = driver.controller.CreateSnapshot(request, timeout=TIMEOUT)
-    assert driver.snapshots.calls[0][1] == ("any id", "a/b @ 💾")
+    assert driver.snapshots.calls[0][1] == ("any id", "a/b @ 💾", parameters)
     assert response.snapshot == ON_THE_WIRE
 
 

@@ -26,6 +26,7 @@ EXPECTED = {
     "denied": "FAILED_PRECONDITION",
     "host_retired": "FAILED_PRECONDITION",
     "busy": "ABORTED",
+    "copying": "ABORTED",
     "stale_token": "ABORTED",
     "degraded": "UNAVAILABLE",
     "uncertain": "UNAVAILABLE",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.orchestrator import results
 from csi_driver.orchestrator.backend import AnsibleBackend
 from csi_driver.storage.ids import SnapshotId, VolumeId
-from csi_driver.storage.model import Snapshot, SnapshotFilter, VolumeRequest, VolumeSpec
+from csi_driver.storage.model import CloneMode, Snapshot, SnapshotFilter, VolumeRequest, VolumeSpec
 from tests.unit.storage.test_placement import config
 
 UUID = "0123456789abcdef" * 2
@@ -110,6 +112,39 @@ def test_a_snapshot_is_asked_for_by_name_and_source() -> None:
     host = Host({"snapshot": SNAPSHOT_NOUN})
     assert backend(host).create_snapshot(VOLUME, "s", deadline=soon()) == TAKEN
     assert host.resource() == {"kind": "snapshot", "state": "present", "name": "s", "volume": UUID}
+
+
+def test_a_detached_snapshot_may_come_back_before_it_is_ready() -> None:
+    """It is told of as it is; nothing is waited for."""
+    host = Host({"snapshot": {**SNAPSHOT_NOUN, "ready": False}})
+    made = backend(host).create_snapshot(VOLUME, "s", detached=True, deadline=soon())
+    assert host.resource()["detached"] is True
+    assert made == replace(TAKEN, ready=False)
+
+
+def test_a_copy_is_asked_about_until_it_is_there() -> None:
+    """With pauses that grow; a clone of it is another request."""
+    host = Host({"error": {"code": "copying", "msg": "1 of 2 MiB"}})
+    spec = VolumeSpec(clone_mode=CloneMode.COPY)
+    request = VolumeRequest(name="n", spec=spec, required_bytes=5, source=SNAPSHOT)
+    timer = threading.Timer(0.5, lambda: setattr(host, "answer", {"volume": VOLUME_NOUN}))
+    timer.start()
+    made = backend(host).create_volume("a", request, deadline=soon())
+    timer.join()
+    assert made.source == SNAPSHOT
+    assert 2 <= len(host.asked) <= 5
+    assert {asked["clone_mode"] for asked in host.asked} == {"copy"}
+
+
+def test_a_copy_that_takes_longer_is_told_of_before_the_deadline() -> None:
+    """In the words of the host."""
+    host = Host({"error": {"code": "copying", "msg": "1 of 2 MiB"}})
+    request = VolumeRequest(name="n", spec=VolumeSpec(), required_bytes=5, source=SNAPSHOT)
+    deadline = time.monotonic() + 2.5
+    with pytest.raises(DriverError, match="1 of 2 MiB") as caught:
+        backend(host).create_volume("a", request, deadline=deadline)
+    assert caught.value.code is ErrorCode.COPYING
+    assert time.monotonic() < deadline
 
 
 def test_a_snapshot_is_deleted_by_uuid() -> None:

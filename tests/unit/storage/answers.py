@@ -103,8 +103,8 @@ class Answers:
         self._answer(host)
         return paged([volume(host, uuid) for uuid in self.volumes.get(host, [])], after, limit)
 
-    def create_snapshot(self, source: VolumeId, name: str, *, deadline: float) -> Snapshot:
-        self.calls.append(("snapshot", str(source), name))
+    def create_snapshot(self, source: VolumeId, name: str, *, detached: bool = False, deadline: float) -> Snapshot:
+        self.calls.append(("detached snapshot" if detached else "snapshot", str(source), name))
         return snapshot(source.host, UUIDS[0], source.uuid)
 
     def delete_snapshot(self, snapshot: SnapshotId, *, deadline: float) -> None:

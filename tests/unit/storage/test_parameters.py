@@ -41,6 +41,7 @@ def test_keys_of_the_sidecars_are_not_ours() -> None:
         ("volblocksize", "33554432", "16777216"),
         ("sync", "sometimes", "'standard', 'always' or 'disabled'"),
         ("protocol", "fc", "'iscsi'"),
+        ("cloneMode", "move", "'clone' or 'copy'"),
     ],
 )
 def test_a_bad_value_is_refused_by_name_with_what_is_allowed(key: str, value: str, allowed: str) -> None:

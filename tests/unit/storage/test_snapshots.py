@@ -34,9 +34,35 @@ def listed(answers: Answers, *, snapshot_id: str = "", source_volume_id: str = "
 def test_a_snapshot_is_taken_where_its_volume_lies() -> None:
     """There is nothing to choose."""
     answers = Answers()
-    snapshot = snapshot_service(answers).create(f"b:{UUIDS[7]}", "n", deadline=0)
+    snapshot = snapshot_service(answers).create(f"b:{UUIDS[7]}", "n", {}, deadline=0)
     assert answers.calls == [("snapshot", f"b:{UUIDS[7]}", "n")]
     assert (snapshot.id, snapshot.source) == (SnapshotId("b", UUIDS[0]), VolumeId("b", UUIDS[7]))
+
+
+@pytest.mark.parametrize(("value", "kind"), [("true", "detached snapshot"), ("false", "snapshot")])
+def test_a_class_can_ask_for_detached_snapshots(value: str, kind: str) -> None:
+    """What the sidecars add to the parameters means nothing."""
+    answers = Answers()
+    parameters = {"detached": value, "csi.storage.k8s.io/volumesnapshot/name": "x"}
+    snapshot_service(answers).create(f"b:{UUIDS[7]}", "n", parameters, deadline=0)
+    assert answers.calls == [(kind, f"b:{UUIDS[7]}", "n")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("quick", "yes", "unknown VolumeSnapshotClass parameter 'quick'; there are detached"),
+        ("detached", "yes", "VolumeSnapshotClass parameter 'detached' is 'yes'; allowed are 'true' or 'false'"),
+    ],
+)
+def test_what_a_snapshot_class_asks_for_in_vain_is_refused_by_name(key: str, value: str, said: str) -> None:
+    """Before any host is asked, with what is allowed."""
+    answers = Answers()
+    with pytest.raises(DriverError) as caught:
+        snapshot_service(answers).create(f"b:{UUIDS[7]}", "n", {key: value}, deadline=0)
+    assert (caught.value.code, caught.value.option) == (ErrorCode.INVALID, f"parameters.{key}")
+    assert caught.value.message == said
+    assert answers.calls == []
 
 
 def test_a_snapshots_id_is_no_volumes_although_it_looks_alike() -> None:
@@ -55,7 +81,7 @@ def test_an_id_that_names_nothing_is_gone_already(text: str) -> None:
         it.get(text, deadline=0)
     assert caught.value.code is ErrorCode.NOT_FOUND
     with pytest.raises(DriverError, match="there is no volume") as caught:
-        it.create(text, "n", deadline=0)
+        it.create(text, "n", {}, deadline=0)
     assert caught.value.code is ErrorCode.NOT_FOUND
     if text:
         assert listed(answers, snapshot_id=text) == []
@@ -67,7 +93,7 @@ def test_a_host_that_is_not_configured_is_not_taken_for_empty() -> None:
     """Every call says which host is missing."""
     it, text = snapshot_service(Answers()), f"z:{UUIDS[0]}"
     calls = [
-        lambda: it.create(text, "n", deadline=0),
+        lambda: it.create(text, "n", {}, deadline=0),
         lambda: it.delete(text, deadline=0),
         lambda: it.get(text, deadline=0),
         lambda: it.list("", 0, snapshot_id=text, source_volume_id="", deadline=0),

@@ -11,7 +11,7 @@ from typing import Optional
 from . import _names
 from ._ctl.model import Kernel
 from ._state import Facts, active, by_name
-from ._zfs.model import Inventory, Snapshot, Volume
+from ._zfs.model import Copy, Inventory, Snapshot, Volume
 
 
 def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Facts:
@@ -37,8 +37,23 @@ def facts_of(inventory: Inventory, owner: str, kernel: Optional[Kernel]) -> Fact
         used_bytes=inventory.used_bytes,
         properties=inventory.properties,
         known=inventory.known,
+        copying=inventory.copying,
+        idle=inventory.idle,
     )
+    facts = _with_copies(facts, inventory.copies)
     return facts if kernel is None else _with_kernel(facts, kernel)
+
+
+def _with_copies(facts: Facts, copies: tuple[Copy, ...]) -> Facts:
+    """A snapshot that is where it is to be is told of as it is there."""
+    listed, names = facts.snapshots, facts.snapshot_names
+    for copy in copies:
+        facts = facts.with_copy(copy)
+    return facts._replace(
+        snapshots={**facts.snapshots, **listed},
+        snapshot_names={**facts.snapshot_names, **names},
+        fresh=frozenset(),
+    )
 
 
 def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
@@ -65,5 +80,5 @@ def _with_kernel(facts: Facts, kernel: Kernel) -> Facts:
 def _by_source(snapshots: tuple[Snapshot, ...]) -> dict[str, tuple[Snapshot, ...]]:
     found: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:
-        found.setdefault(snapshot.source, []).append(snapshot)
+        found.setdefault(snapshot.home, []).append(snapshot)
     return {source: tuple(each) for source, each in found.items()}

@@ -100,6 +100,21 @@ def trashed(parent: str, uuid: str) -> str:
     return f"{trash_of(parent)}/{uuid}"
 
 
+def copying_of(parent: str) -> str:
+    """Return the dataset below which copies are made; no volume's leaf is like it."""
+    return f"{parent}/copying_"
+
+
+def copying(parent: str, uuid: str) -> str:
+    """Return the dataset that holds the record of a copy, and the copy itself until it is whole."""
+    return f"{copying_of(parent)}/{uuid}"
+
+
+def copy_hold(uuid: str) -> str:
+    """Return the tag of the hold on the snapshot that is being copied."""
+    return f"copy-{uuid}"
+
+
 def encoded(name: str) -> str:
     """Return the name as ASCII without any character that means something to a tool."""
     return quote(name, safe="")

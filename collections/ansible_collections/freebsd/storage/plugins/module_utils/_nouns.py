@@ -40,14 +40,15 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
 
 
 def snapshot_noun(snapshot: Snapshot, *, predicted: bool = False) -> dict[str, object]:
-    """Return a snapshot as it is reported. There is none that is not ready."""
+    """Return a snapshot as it is reported. One that is not ready is a copy under way."""
     return {
         "uuid": CHOSEN_BY_HOST if predicted else snapshot.uuid,
         "name": snapshot.name,
         "volume": snapshot.source,
         "size_bytes": snapshot.size_bytes,
         "created": snapshot.created,
-        "ready": True,
+        "ready": snapshot.ready,
+        "detached": bool(snapshot.holder),
         "group_snapshot": None if snapshot.group is None else CHOSEN_BY_HOST if predicted else snapshot.group.uuid,
     }
 

@@ -52,7 +52,9 @@ def read_facts(
     inventory = parse.inventory(done.out, parent, owner)
     _settings.check_parent(settings_dir, parent, inventory.parent_guid)
     facts = facts_of(inventory, owner, kernel)
-    facts = facts._replace(kernel_problem=kernel_problem, section=section, now=int(time.time()))
+    facts = facts._replace(
+        kernel_problem=kernel_problem, section=section, now=int(time.time()), settings_dir=settings_dir
+    )
     return facts._replace(drift=(*facts.drift, *_strays(facts)))
 
 

@@ -21,7 +21,7 @@ from ._ctl.seam import Section
 from ._ctl.sections import Named
 from ._secrets import Secret
 from ._zfs.dataset import Dataset, dataset_of
-from ._zfs.model import Drift, Group, Record, Snapshot, Trash, Volume, groups_of
+from ._zfs.model import Copy, Drift, Group, Record, Snapshot, Trash, Volume, groups_of
 from ._zfs.placement import Kept
 from ._zfs.properties import Properties
 from .errors import HostError
@@ -44,7 +44,9 @@ class Facts(NamedTuple):
     are listed, by uuid, and `taken` all there are, by the uuid of the volume; `fresh` names the
     volumes and snapshots that this round makes, `tapped` the volumes of which it takes a snapshot.
     `unmended` has the clones that could not be finished, with the reason. `trash` are the volumes
-    that were deleted and still have snapshots. `used_bytes` and `available_bytes` are those of the parent.
+    that were deleted and still have snapshots. `copies` are those that are being made, by uuid, and
+    `copying` tells whether there is a dataset for them, `idle` whether that is empty. `settings_dir`
+    is where the jobs have their files. `used_bytes` and `available_bytes` are those of the parent.
     `properties` as in `Inventory`; `named` has the
     datasets that people named as they are to be, None for those that are to be gone, and `touched`
     those of this round. `section` is what people named in ctl.conf, None where it was not looked
@@ -89,6 +91,38 @@ class Facts(NamedTuple):
     entered: frozenset[str] = frozenset()
     known: Kept = Kept()
     now: int = 0
+    copies: Mapping[str, Copy] = {}
+    copying: bool = False
+    idle: bool = False
+    settings_dir: str = ""
+
+    def copy_named(self, name: str) -> Optional[Copy]:
+        """Return the copy that is to become the volume with this CSI name."""
+        return next((c for c in self.copies.values() if c.snapshot is None and c.volume.name == name), None)
+
+    def with_copy(self, copy: Copy) -> Facts:
+        """Return the facts with the copy under way."""
+        facts = self._replace(
+            copies={**self.copies, copy.uuid: copy},
+            datasets=self.datasets | {copy.volume.dataset},
+            fresh=self.fresh | {copy.uuid},
+        )
+        if copy.snapshot is None:
+            return facts
+        return facts._replace(
+            snapshots={**self.snapshots, copy.uuid: copy.snapshot},
+            snapshot_names={**self.snapshot_names, copy.snapshot.name: copy.uuid},
+        )
+
+    def without_copy(self, copy: Copy) -> Facts:
+        """Return the facts without the copy; its names are free in the next round."""
+        return self._replace(
+            copies={uuid: kept for uuid, kept in self.copies.items() if uuid != copy.uuid},
+            snapshots={uuid: kept for uuid, kept in self.snapshots.items() if uuid != copy.uuid},
+            snapshot_names={name: uuid for name, uuid in self.snapshot_names.items() if uuid != copy.uuid},
+            datasets=self.datasets - {copy.volume.dataset},
+            freed=self.freed | {copy.volume.dataset},
+        )
 
     def volume_named(self, name: str) -> Optional[Volume]:
         """Return the volume with this CSI name."""
@@ -131,15 +165,15 @@ class Facts(NamedTuple):
         return next(iter(named.values()), None)
 
     def source_of(self, snapshot: Snapshot) -> Volume:
-        """Return the volume that a snapshot is of, deleted or not."""
+        """Return the volume in which a snapshot lies, deleted or not."""
         every = {volume.uuid: volume for volume in (*self.trash.volumes, *self.volumes.values())}
-        return every[snapshot.source]
+        return every[snapshot.home]
 
     def with_snapshot(self, snapshot: Snapshot) -> Facts:
         """Return the facts with the snapshot added or replaced."""
-        others = tuple(each for each in self.taken.get(snapshot.source, ()) if each.dataset != snapshot.dataset)
+        others = tuple(each for each in self.taken.get(snapshot.home, ()) if each.dataset != snapshot.dataset)
         facts = self._replace(
-            taken={**self.taken, snapshot.source: (*others, snapshot)},
+            taken={**self.taken, snapshot.home: (*others, snapshot)},
             datasets=self.datasets | {snapshot.dataset},
         )
         if not snapshot.listed:
@@ -263,6 +297,19 @@ class CloneVolume(NamedTuple):
     finish: bool
 
 
+class StartCopy(NamedTuple):
+    """Begin to make the copy; `tapped`: of a volume, by a snapshot that is yet to be taken."""
+
+    copy: Copy
+    tapped: bool
+
+
+class CancelCopy(NamedTuple):
+    """End the copy, whatever there is of it."""
+
+    copy: Copy
+
+
 class DestroyVolume(NamedTuple):
     """Destroy the volume."""
 
@@ -343,9 +390,10 @@ VolumeStep = Union[
     GrowVolume,
     ModifyVolume,
 ]
-Step = Union[
-    VolumeStep, Refuse, Meet, TakeSnapshot, TakeGroup, DestroySnapshot, Publish, Unpublish, RunZfs, Enter, Resize
-]
+CopyStep = Union[StartCopy, CancelCopy]
+PlacementStep = Union[Refuse, Meet]
+SnapshotStep = Union[TakeSnapshot, TakeGroup, DestroySnapshot]
+Step = Union[VolumeStep, CopyStep, PlacementStep, SnapshotStep, Publish, Unpublish, RunZfs, Enter, Resize]
 
 
 class Plan(NamedTuple):

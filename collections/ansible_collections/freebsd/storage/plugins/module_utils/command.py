@@ -17,8 +17,8 @@ import os
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple, Optional, Protocol
+from collections.abc import Mapping, Sequence
+from typing import IO, NamedTuple, Optional, Protocol, Union
 
 from .errors import HostError
 
@@ -67,6 +67,15 @@ class Commands(Protocol):
         Run independent commands side by side; results in the order given. Never raises.
 
         `stdins` has what each reads on its standard input; where it is empty, none reads anything.
+        """
+        ...
+
+    def leave(self, pipeline: Sequence[Sequence[str]], log: int) -> None:
+        """
+        Start commands, each reading what the one before it writes, that go on when this process has ended.
+
+        They are in a session and a process group of their own, whose number becomes the first line of the file
+        `log`. It is their standard error too, and stays open in each of them, and with it a lock on it.
         """
         ...
 
@@ -149,6 +158,19 @@ class SystemCommands:
         self.count += 1
         return _Process(command, popen, stdin, self._deadline)
 
+    def leave(self, pipeline: Sequence[Sequence[str]], log: int) -> None:
+        """Start commands that go on when this process has ended."""
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setsid()
+                os.write(log, f"{os.getpid()}\n".encode())
+                _start_pipeline(pipeline, log, self._environment)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self.count += len(pipeline)
+
     def run(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
         """Run a command to its end."""
         return self.start(argv, stdin).wait()
@@ -176,6 +198,25 @@ class SystemCommands:
                 if not (running and isinstance(cause, OSError) and cause.errno == errno.EAGAIN):
                     return _Unstarted(tuple(argv), error)
                 done.append(running.popleft().wait())
+
+
+def _start_pipeline(pipeline: Sequence[Sequence[str]], log: int, environment: Mapping[str, str]) -> None:
+    """What goes wrong is told in the log; nobody waits for these commands but whoever reads that."""
+    source: Union[int, IO[bytes], None] = subprocess.DEVNULL
+    for number, argv in enumerate(pipeline):
+        last = number == len(pipeline) - 1
+        try:
+            popen = subprocess.Popen(
+                list(argv),
+                stdin=source,
+                stdout=subprocess.DEVNULL if last else subprocess.PIPE,
+                stderr=log,
+                env=environment,
+            )
+        except OSError as error:
+            os.write(log, f"{_not_started(argv[0], error).msg}\n".encode())
+            return
+        source = popen.stdout
 
 
 def _not_started(name: str, error: OSError) -> HostError:

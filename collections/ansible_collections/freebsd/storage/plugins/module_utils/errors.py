@@ -31,6 +31,7 @@ CODES = frozenset(
         "denied",
         "host_retired",
         "busy",
+        "copying",
         "degraded",
         "uncertain",
         "internal",

@@ -49,7 +49,11 @@ options:
         secondarycache and sync; C(attributes), strings that are kept and handed back; C(source), none by default, or
         a dictionary with either C(snapshot) or C(volume) and a uuid. A volume with a source is a clone. It begins with
         the content of the source, has its C(volblocksize), whatever was asked for, and is never smaller. It does not
-        depend on the source, which can be destroyed at any time.
+        depend on the source, which can be destroyed at any time. C(clone_mode), V(clone) by default, shares the blocks
+        of the source until either is written to; V(copy) makes a full copy, which shares nothing. A copy is made by a
+        job of its own, which goes on when the module has ended. Until it is whole, which only a run of this module
+        finds out, the volume is an error C(copying), and the same item has to be asked for again; C(absent) with its
+        uuid, or an error that cannot pass, ends the job. Encrypted volumes cannot be copied.
       - C(encryption) of a volume that is made, none by default, leaves its encryption to the parent dataset. As a
         dictionary it makes the volume an encryption root with a key of its own. C(cipher), V(on) or one of aes-128-ccm,
         aes-192-ccm, aes-256-ccm, aes-128-gcm, aes-192-gcm and aes-256-gcm; C(keyformat), passphrase (default), hex or
@@ -76,7 +80,10 @@ options:
         has snapshots is gone for everyone who asks, its name is free, and what was written since the newest snapshot
         is given up; the rest goes with the last snapshot, in whichever run that is. Snapshots that were not made by
         this module are never destroyed, but told of in RV(host.drift).
-      - Kind C(snapshot), present. C(name), any text of at most 128 bytes; C(volume), the uuid.
+      - Kind C(snapshot), present. C(name), any text of at most 128 bytes; C(volume), the uuid; C(detached), false by
+        default. The data of a detached snapshot are a full copy, made by a job as well, so that nothing of it is held
+        where the volume lies. It is of the moment it was first asked for, and RV(results[].snapshot.ready) tells when
+        volumes can be made of it.
       - Kind C(snapshot), absent. C(uuid), as RV(results[].snapshot.uuid) has it. Volumes made of it stay. Refused for a
         snapshot that was taken together with others.
       - Kind C(group_snapshot), present. C(name), any text of at most 128 bytes, which may be that of a snapshot as
@@ -221,6 +228,21 @@ EXAMPLES = r"""
           unload_key: true
         encryption_key: payroll
 
+- name: Make a full copy of the volume, and wait for it
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: independent
+        kind: volume
+        name: database-independent
+        source:
+          volume: "{{ made.results[0].volume.uuid }}"
+        clone_mode: copy
+  register: copied
+  until: copied.results[0].error is not defined
+  retries: 100
+  delay: 10
+
 - name: Withdraw it from every node
   freebsd.storage.apply:
     parent: tank/csi
@@ -355,10 +377,15 @@ results:
           type: int
           sample: 1767225600
         ready:
-          description: Whether volumes can be made of it.
+          description: Whether volumes can be made of it. Only a detached one may not be ready.
           returned: success
           type: bool
           sample: true
+        detached:
+          description: Whether its data are a full copy.
+          returned: success
+          type: bool
+          sample: false
         group_snapshot:
           description: The uuid of the group it was taken with; null for one that was taken alone.
           returned: success
@@ -439,7 +466,7 @@ results:
       description:
         - Why the item could not be brought about. V(code) is one of invalid, not_found, source_not_found,
           exists_differently, published_differently, foreign_name, out_of_range, out_of_space, limit_reached, in_use,
-          published_elsewhere, unsupported, denied, host_retired, busy, degraded, uncertain, internal.
+          published_elsewhere, unsupported, denied, host_retired, busy, copying, degraded, uncertain, internal.
       returned: when it failed
       type: dict
       sample: {code: out_of_space, msg: "cannot create 'tank/csi/big': out of space; free space, ..."}

@@ -36,6 +36,7 @@ def test_a_snapshot_is_taken_once_and_remembers_size_and_source(host: Host) -> N
         "created": 0,
         "ready": True,
         "group_snapshot": None,
+        "detached": False,
     }
     errors(host.apply(grow(uuid, 2 * SIZE)), none=True)
     again = host.apply(snapshot("s", uuid))

@@ -22,10 +22,13 @@ from .._kinds.registry import NamedWish
 from .._read import read_facts
 from .._state import Chooser, DestroySnapshot, DestroyVolume, Facts, NextRound, Step, TrashVolume
 from .._zfs.model import Drift
+from .._zfs.plan import VolumeWanted
+from .._zfs.plan_snapshots import SnapshotWanted
 from .._zfs.trash import kept
 from ..command import Commands
 from ..errors import HostError
 from . import outcome, sweeping, upkeep
+from .copying import Copying
 from .outcome import Outcome
 from .planning import NEED_KERNEL, plan_of
 from .round import Planned, Round
@@ -114,9 +117,21 @@ class Engine:
             return []
         self.begun = True
         self._stirred |= facts.trash.used and bool(upkeep.leftovers(facts))
+        facts = self._tended(facts, items)
         facts, undone = upkeep.complete(facts, self._commands)
         self._drift += undone
         return self._execute(facts, items)
+
+    def _tended(self, facts: Facts, items: Sequence[Item]) -> Facts:
+        """Look after the copies under way; those that failed are facts until those who asked for them know."""
+        copying = Copying(facts, self._commands)
+        copying.tend({item.wish.name for item in items if isinstance(item.wish, (VolumeWanted, SnapshotWanted))})
+        self._drift += copying.drift
+        self._stirred |= copying.moved
+        facts = self._read(items) if copying.moved else facts
+        for copy in copying.given_up:
+            facts = facts.with_copy(copy)
+        return facts._replace(fresh=frozenset(), unmended=copying.errors)
 
     def _execute(self, facts: Facts, items: Sequence[Item]) -> list[Item]:
         """Plan and do; return the items that have to wait."""

@@ -13,12 +13,13 @@ from .. import _names, _nouns
 from .._changes import Change, Noun, RunZfs
 from .._ctl import check
 from .._ctl.plan import PublicationUnwanted, PublicationWanted, export_of
-from .._state import GrowVolume, Publish, Refuse, ShowDevice, Step, UnlockVolume, Unpublish
+from .._state import GrowVolume, Publish, Refuse, ShowDevice, StartCopy, Step, UnlockVolume, Unpublish
 from .._zfs import plan as zfs_plan
 from .._zfs.grow import VolumeGrown
-from .._zfs.model import Group, Record, Snapshot, Volume
+from .._zfs.model import Copy, Group, Record, Snapshot, Volume
 from .._zfs.modify import VolumeModified
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_copies import under_way
 from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
 from ..errors import HostError
@@ -96,7 +97,7 @@ def of(each: Planned, doing: Round, owner: str) -> Outcome:
         return _of_named(each, each.plan.change, doing)
     try:
         volume = _made(each, doing)
-        snapshot = _taken(each.plan.snapshot, doing)
+        snapshot = _begun(each, doing) if _started(each) else _taken(each.plan.snapshot, doing)
         group = _taken_together(each.plan.group, doing)
     except HostError as error:
         return Outcome(each.item, changed, before=_before(each, owner), error=error)
@@ -121,6 +122,9 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
     """Return the volume as it was planned or, if it is new, read back; or raise the item's error."""
     planned, wish = each.plan.volume, each.item.wish
     error = doing.errors.get(each.item.number)
+    copy = _started(each)
+    if error is None and copy is not None and copy.snapshot is None:
+        raise under_way(copy)
     if error is None and planned is not None and isinstance(wish, (VolumeGrown, VolumeModified)):
         return doing.made.get(planned.dataset, planned)
     if planned is None or planned.maker is None or not isinstance(wish, VolumeWanted):
@@ -136,6 +140,18 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
         raise zfs_plan.foreign_name(planned.dataset, doing.owner)
     zfs_plan.check_same(found, wish)
     return found
+
+
+def _started(each: Planned) -> Optional[Copy]:
+    """Return the copy that was begun, if so."""
+    return next((step.copy for step in each.plan.steps if isinstance(step, StartCopy)), None)
+
+
+def _begun(each: Planned, doing: Round) -> Optional[Snapshot]:
+    """Return the detached snapshot whose copy was begun; it is of the time when what is copied was taken."""
+    copy, planned = _started(each), each.plan.snapshot
+    origin = doing.taken.get(copy.origin.dataset) if copy and copy.origin else None
+    return planned._replace(created=origin.created) if planned and origin else planned
 
 
 def _taken(planned: Optional[Snapshot], doing: Round) -> Optional[Snapshot]:

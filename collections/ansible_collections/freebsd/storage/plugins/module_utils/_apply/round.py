@@ -24,6 +24,7 @@ from .._state import (
     ModifyVolume,
     Plan,
     Publish,
+    StartCopy,
     Step,
     TakeGroup,
     TakeSnapshot,
@@ -36,6 +37,7 @@ from .._zfs.model import Drift, Group, Snapshot, Volume
 from .._zfs.properties import properties
 from ..command import Commands
 from ..errors import HostError
+from .copying import Copying
 from .destroying import Destroying
 from .exporting import Exporting
 from .jobs import Jobs
@@ -68,6 +70,7 @@ class Round:
         self._facts = facts
         self._planned = planned
         self._jobs = Jobs(commands)
+        self._copying = Copying(facts, commands)
         self.owner = facts.owner
         self.made: dict[str, Volume] = {}
         self.taken: dict[str, Snapshot] = {}
@@ -88,7 +91,7 @@ class Round:
     @property
     def drift(self) -> list[Drift]:
         """What was noticed beside the items."""
-        return self._jobs.drift
+        return [*self._jobs.drift, *self._copying.drift]
 
     def execute(self) -> None:
         """
@@ -101,11 +104,13 @@ class Round:
         unlocking.execute()
         unlocked = [(number, step) for number, step in steps if number not in self.errors]
         Writing(self._jobs, unlocked, parent=self._facts.parent, owner_value=owner_value(self._facts)).execute()
+        self._copying.begin(steps, self._jobs)
         if any(_is_exported(step) for _number, step in steps):
             self._export(steps)
         unlocking.relock()
         destroying = Destroying(self._jobs, steps, self._facts)
         destroying.execute()
+        self._copying.cancel(steps, self._jobs)
         self.held = destroying.held
         self._read_back(steps)
         self._pass_on()
@@ -126,7 +131,7 @@ class Round:
         withdrawals, drops = exporting.judge(settled)
         naming.judge(settled)
         self.changed.update(exporting.changed | naming.changed)
-        self.drift.extend(exporting.drift(settled))
+        self._jobs.drift.extend(exporting.drift(settled))
         self._jobs.clean(withdrawals, "stale_record")
         self._jobs.run(drops)
 
@@ -137,6 +142,8 @@ class Round:
         volumes += [step.before.dataset for step in good if isinstance(step, ModifyVolume)]
         snapshots = [step.snapshot for step in good if isinstance(step, TakeSnapshot)]
         snapshots += [member for step in good if isinstance(step, TakeGroup) for member in step.group.members]
+        begun = [step.copy.origin for step in good if isinstance(step, StartCopy) and step.tapped]
+        snapshots += [origin for origin in begun if origin is not None]
         named = [step.name for step in good if isinstance(step, RunZfs) and not step.ends]
         names = sorted({*volumes, *(snapshot.dataset for snapshot in snapshots), *named})
         if names:

@@ -22,7 +22,7 @@ from .._kinds.registry import KINDS, NamedWish, named_wish
 from .._secrets import Secret
 from .._zfs import keys
 from .._zfs.grow import VolumeGrown
-from .._zfs.model import PROPERTIES, Encryption, Parameters
+from .._zfs.model import CLONE, COPY, PROPERTIES, Encryption, Parameters
 from .._zfs.modify import VolumeModified
 from .._zfs.placement import Placement
 from .._zfs.plan import VolumeWanted
@@ -81,6 +81,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
                 "closed": {"type": "bool", "default": False},
             },
         },
+        "clone_mode": {"type": "str", "default": CLONE, "choices": [CLONE, COPY]},
     },
     ("volume", "grown"): {
         "uuid": {"type": "str", "required": True},
@@ -97,6 +98,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
     ("snapshot", "present"): {
         "name": {"type": "str", "required": True},
         "volume": {"type": "str", "required": True},
+        "detached": {"type": "bool", "default": False},
     },
     ("snapshot", "absent"): {"uuid": {"type": "str", "required": True}},
     ("group_snapshot", "present"): {
@@ -218,6 +220,8 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
         attributes=_attributes(options["attributes"]),
         source=source,
         encryption=_encryption(options["encryption"]),
+        # Without a source there is nothing to share or to copy.
+        clone_mode=options["clone_mode"] if source else CLONE,
     )
     _check_encryption(parameters, options["encryption_key"])
     size = len(parameters.to_json())
@@ -282,7 +286,7 @@ def _volume_unwanted(options: Mapping[str, Any]) -> VolumeUnwanted:
 
 
 def _snapshot_wanted(options: Mapping[str, Any]) -> SnapshotWanted:
-    return SnapshotWanted(_name(options["name"]), options["volume"])
+    return SnapshotWanted(_name(options["name"]), options["volume"], options["detached"])
 
 
 def _snapshot_unwanted(options: Mapping[str, Any]) -> SnapshotUnwanted:

@@ -41,7 +41,7 @@ def complete(facts: Facts, commands: Commands) -> tuple[Facts, list[Drift]]:
     problems = {unfinished[number].uuid: error for number, error in jobs.errors.items()}
     for uuid, error in problems.items():
         jobs.drift.append(Drift("unfinished_volume", facts.volumes[uuid].dataset, error.msg))
-    return facts._replace(unmended=problems), jobs.drift
+    return facts._replace(unmended={**facts.unmended, **problems}), jobs.drift
 
 
 def predicted(facts: Facts) -> Facts:

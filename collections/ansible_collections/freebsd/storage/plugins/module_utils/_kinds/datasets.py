@@ -135,8 +135,8 @@ def check_name(name: str, *, snapshot: bool = False, option: str = "name") -> st
     if bool(at) != snapshot or not all(map(_COMPONENT.fullmatch, parts)):
         form = "DATASET@SNAPSHOT" if snapshot else "a dataset's name"
         invalid(option, f"{name!a} is not {form} below the parent, of letters, digits and _ . : -")
-    if parts[0] == _names.trash_of("").lstrip("/"):
-        invalid(option, f"{parts[0]} is where deleted volumes wait")
+    if f"/{parts[0]}" in (_names.trash_of(""), _names.copying_of("")):
+        invalid(option, f"{parts[0]} is for deleted volumes, or for copies that are not whole")
     return name
 
 
@@ -239,8 +239,8 @@ def nouns_of(facts: Facts, type_: str, *, clones: bool = False) -> list[NounDict
 
 
 def _is_ours_alone(facts: Facts, dataset: Dataset) -> bool:
-    trash = _names.trash_of(facts.parent)
-    return dataset.name == trash or dataset.name.startswith(f"{trash}/")
+    places = (_names.trash_of(facts.parent), _names.copying_of(facts.parent))
+    return dataset.name in places or dataset.name.startswith(tuple(f"{place}/" for place in places))
 
 
 def _volume(dataset: Dataset) -> NounDict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .. import _names
-from .model import Group, Snapshot, Volume
+from .model import Copy, Group, Snapshot, Volume
 
 _GET = ("zfs", "get", "-Hp")
 _VOLMODE = "dev"
@@ -81,14 +81,7 @@ def destroy(dataset: str) -> list[str]:
 
 def snapshot(made: Snapshot, owner_value: str) -> list[str]:
     """Take a snapshot with everything there is to know about it, in one command."""
-    values = {
-        "schema": _names.SCHEMA,
-        "snapshot-uuid": made.uuid,
-        "owner": owner_value,
-        "snapshot-name": _names.encoded(made.name),
-    }
-    settings = _settings({_names.PREFIX + name: value for name, value in values.items()})
-    return ["zfs", "snapshot", *settings, made.dataset]
+    return ["zfs", "snapshot", *_settings(_snapshot_properties(made, owner_value)), made.dataset]
 
 
 def group_snapshot(group: Group, owner_value: str) -> list[str]:
@@ -121,9 +114,87 @@ def destroy_later(dataset: str) -> list[str]:
 
 
 def create_trash(dataset: str) -> list[str]:
-    """Make the place for deleted volumes; it is never mounted."""
-    options = {"canmount": "off", "mountpoint": "none", f"{_names.PREFIX}trash": _names.SCHEMA}
-    return ["zfs", "create", *_settings(options), dataset]
+    """Make the place for deleted volumes."""
+    return _create_place(dataset, {"trash": _names.SCHEMA})
+
+
+def create_copying(dataset: str) -> list[str]:
+    """Make the place for copies that are not whole yet."""
+    return _create_place(dataset, {"copying": _names.SCHEMA})
+
+
+def record_copy(copy: Copy, owner_value: str) -> list[str]:
+    """Write down everything there is to know about a copy, before anything is copied."""
+    made, wanted = copy.snapshot, copy.volume.parameters
+    kind, of = ("volume", "") if made is None else ("snapshot", made.source)
+    record = {
+        "schema": _names.SCHEMA,
+        "owner": owner_value,
+        "copy": kind,
+        "copy-of": of,
+        "copy-name": _names.encoded(copy.volume.name),
+        "copy-parameters": wanted.to_json(),
+        "copy-size": str(copy.volume.size_bytes),
+    }
+    return _create_place(copy.place, record)
+
+
+def hold(snapshot: str, tag: str) -> list[str]:
+    """Keep a snapshot from being destroyed."""
+    return ["zfs", "hold", tag, snapshot]
+
+
+def release(snapshot: str, tag: str) -> list[str]:
+    """Let a snapshot go; if it was to be destroyed, it is now."""
+    return ["zfs", "release", tag, snapshot]
+
+
+def send(snapshot: str) -> list[str]:
+    """
+    Send all of a snapshot, its blocks as large as they are.
+
+    Not as they are compressed (-c): the copy's own properties are to count. An encrypted volume would
+    need -w, which keeps its key; without, the copy would not be encrypted, so the plan refuses it.
+    """
+    return ["zfs", "send", "-L", "-e", snapshot]
+
+
+def resume(token: str) -> list[str]:
+    """Send the rest; what it is, and with which options, is in the token."""
+    return ["zfs", "send", "-t", token]
+
+
+def receive(copy: Copy) -> list[str]:
+    """Receive a copy from its beginning, so that it can be gone on with."""
+    options = {"volmode": "dev", **copy.volume.parameters.properties}
+    return ["zfs", "receive", "-s", "-u", *_settings(options), copy.received]
+
+
+def receive_rest(copy: Copy) -> list[str]:
+    """Receive the rest of a copy."""
+    return ["zfs", "receive", "-s", "-u", copy.received]
+
+
+def abort_receive(dataset: str) -> list[str]:
+    """Give up what was received and is not whole."""
+    return ["zfs", "receive", "-A", dataset]
+
+
+def own_copy(copy: Copy, owner_value: str) -> list[str]:
+    """Make a whole copy a volume of ours, under the name it has as long as nobody sees it."""
+    values = {**_own_properties(copy.volume, owner_value), f"{_names.PREFIX}size": str(copy.volume.size_bytes)}
+    return set_properties(copy.data, values)
+
+
+def size_copy(copy: Copy) -> list[str]:
+    """Give a whole copy its size, and set its blocks aside if it is not thin."""
+    return finish(copy.volume._replace(dataset=copy.data))
+
+
+def own_snapshot(copy: Copy, made: Snapshot, owner_value: str) -> list[str]:
+    """Make the snapshot that was received a detached snapshot of ours."""
+    values = {**_snapshot_properties(made, owner_value), f"{_names.PREFIX}snapshot-of": made.source}
+    return set_properties(copy.received, values)
 
 
 def rollback(snapshot: str) -> list[str]:
@@ -177,6 +248,12 @@ def make_clone(name: str, snapshot: str, options: Mapping[str, str]) -> list[str
     return ["zfs", "clone", *_settings(options), snapshot, name]
 
 
+def _create_place(dataset: str, record: dict[str, str]) -> list[str]:
+    """Make a dataset that is never mounted, with a record."""
+    options = {"canmount": "off", "mountpoint": "none", **{_names.PREFIX + k: v for k, v in record.items()}}
+    return ["zfs", "create", *_settings(options), dataset]
+
+
 def _settings(options: Mapping[str, str]) -> list[str]:
     return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
@@ -200,5 +277,15 @@ def _own_properties(volume: Volume, owner_value: str) -> dict[str, str]:
         "name": _names.encoded(volume.name),
         "parameters": volume.parameters.to_json(),
         "hash": volume.digest,
+    }
+    return {_names.PREFIX + name: value for name, value in values.items()}
+
+
+def _snapshot_properties(made: Snapshot, owner_value: str) -> dict[str, str]:
+    values = {
+        "schema": _names.SCHEMA,
+        "snapshot-uuid": made.uuid,
+        "owner": owner_value,
+        "snapshot-name": _names.encoded(made.name),
     }
     return {_names.PREFIX + name: value for name, value in values.items()}

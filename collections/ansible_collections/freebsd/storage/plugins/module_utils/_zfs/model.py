@@ -28,6 +28,7 @@ PROPERTIES = (
     "secondarycache",
     "sync",
 )
+CLONE, COPY = "clone", "copy"
 
 
 class Encryption(NamedTuple):
@@ -43,8 +44,9 @@ class Parameters(NamedTuple):
     How a volume was asked to be made; what of it cannot be changed later.
 
     `properties` are native ZFS properties, `attributes` are kept for whoever asked and mean nothing
-    here. `source` is what it was cloned from, {"snapshot": uuid} or {"volume": uuid}; the
+    here. `source` is what it was made of, {"snapshot": uuid} or {"volume": uuid}; the
     volblocksize is then that of the source. `encryption`: None leaves it to the parent dataset.
+    `clone_mode`: CLONE shares the blocks of the source, COPY has its own.
     """
 
     volblocksize: int
@@ -54,6 +56,7 @@ class Parameters(NamedTuple):
     attributes: Mapping[str, str]
     source: Optional[Mapping[str, str]] = None
     encryption: Optional[Encryption] = None
+    clone_mode: str = CLONE
 
     def to_json(self) -> str:
         """Return the canonical form: ASCII, sorted, without blanks."""
@@ -61,12 +64,14 @@ class Parameters(NamedTuple):
         if self.source is None:
             del data["source"]
         del data["encryption"]
+        if self.clone_mode == CLONE:
+            del data["clone_mode"]
         return compact_json(data if self.encryption is None else {**data, "encryption": self.encryption._asdict()})
 
     @classmethod
     def from_json(cls, text: str) -> Parameters:
         """Read `to_json`'s form; raise ValueError on anything else."""
-        optional = frozenset({"source", "encryption"})
+        optional = frozenset({"source", "encryption", "clone_mode"})
         data = _object(text, frozenset(cls._fields) - optional, optional=optional)
         return cls(
             volblocksize=_typed(data["volblocksize"], int),
@@ -76,6 +81,7 @@ class Parameters(NamedTuple):
             attributes=_texts(data["attributes"]),
             source=_texts(data["source"]) if "source" in data else None,
             encryption=_encryption(data["encryption"]) if "encryption" in data else None,
+            clone_mode=_typed(data.get("clone_mode", CLONE), str),
         )
 
     def as_of(self, source: Parameters) -> Parameters:
@@ -182,7 +188,7 @@ class Volume(NamedTuple):
     @property
     def unfinished(self) -> bool:
         """Whether it is a clone that was not given its size or its reservation: something ended too early."""
-        cloned = self.parameters.source is not None
+        cloned = self.parameters.source is not None and self.parameters.clone_mode == CLONE
         return cloned and (self.size_bytes < self.goal_bytes or not (self.reserved or self.thin))
 
     def finished(self) -> Volume:
@@ -220,10 +226,11 @@ class Snapshot(NamedTuple):
     A snapshot of a volume that is ours.
 
     Of what `kind`: OURS, with a `uuid` and a `name`, the latter that of its `group` if it was taken
-    with others; HIDDEN, made for a clone and for nothing else; DELETED, waiting for its clones to go;
-    FOREIGN, none of our business. `source` is the uuid of the volume. `held`: `clones` or `holds` keep
-    it; `deferred`: it vanishes with the last of them. `maker`: the item of the running batch that is
-    to make it, if any.
+    with others; HIDDEN, made for a clone or a copy and for nothing else; DELETED, waiting for its clones
+    to go; FOREIGN, none of our business. `source` is the uuid of the volume; a detached one has a copy of
+    its data in another, the `holder`, and is not `ready` until that is whole. `held`: `clones` or `holds`
+    keep it; `deferred`: it vanishes with the last of them. `referenced_bytes` are those it leads to, its
+    own or not. `maker`: the item of the running batch that is to make it, if any.
     """
 
     dataset: str
@@ -240,6 +247,14 @@ class Snapshot(NamedTuple):
     deferred: bool = False
     maker: Optional[int] = None
     group: Optional[Membership] = None
+    holder: str = ""
+    ready: bool = True
+    referenced_bytes: int = 0
+
+    @property
+    def home(self) -> str:
+        """The uuid of the volume in which it lies."""
+        return self.holder or self.source
 
     @property
     def volume_dataset(self) -> str:
@@ -286,6 +301,48 @@ def groups_of(snapshots: Iterable[Snapshot]) -> dict[str, Group]:
     return found
 
 
+ABSENT, PARTIAL, WHOLE, PLACED = "absent", "partial", "whole", "placed"
+
+
+class Copy(NamedTuple):
+    """
+    A full copy that is being made, under a dataset that holds its record: the `place`.
+
+    `volume` is what it is to become; for a detached `snapshot`, the volume that holds it. `origin` is
+    the snapshot that is copied, if it is there. `state`: nothing is there yet (ABSENT), some of it
+    (PARTIAL, to go on by the `token`), all of it (WHOLE), or it is where it is to be (PLACED) and only
+    the record is left.
+    """
+
+    place: str
+    volume: Volume
+    snapshot: Optional[Snapshot] = None
+    origin: Optional[Snapshot] = None
+    state: str = ABSENT
+    token: str = ""
+    copied_bytes: int = 0
+
+    @property
+    def uuid(self) -> str:
+        """Its identity, that of the volume or of the snapshot too."""
+        return self.volume.uuid
+
+    @property
+    def data(self) -> str:
+        """The dataset that receives the copy."""
+        return f"{self.place}/data"
+
+    @property
+    def received(self) -> str:
+        """The snapshot that comes with the data: of a detached one, the snapshot itself."""
+        return f"{self.data}@{self.snapshot.dataset.partition('@')[2] if self.snapshot else 'copied'}"
+
+    @property
+    def total_bytes(self) -> int:
+        """How much there is to copy, if it is known."""
+        return self.origin.referenced_bytes if self.origin else 0
+
+
 class Drift(NamedTuple):
     """Something on the host that is not as it should be, and was left alone; `bytes`: what it takes up, if known."""
 
@@ -319,7 +376,8 @@ class Inventory(NamedTuple):
 
     `snapshots` are all those of the volumes, deleted ones too. `unreadable` has the datasets and snapshots that are
     ours by their mark, by uuid, though they cannot be read: they are there, and must not be taken
-    for gone. `known` is what is kept on the parent about other hosts.
+    for gone. `known` is what is kept on the parent about other hosts. `copies` are those that are being
+    made; `copying`: there is a dataset for them; `idle`: it is ours and empty.
     """
 
     parent: str
@@ -334,6 +392,9 @@ class Inventory(NamedTuple):
     used_bytes: int = 0
     properties: Mapping[str, Properties] = {}
     known: Kept = Kept()
+    copies: tuple[Copy, ...] = ()
+    copying: bool = False
+    idle: bool = False
 
 
 def compact_json(data: Mapping[str, object]) -> str:

@@ -18,6 +18,7 @@ from typing import Optional, Union
 from .. import _names
 from ..command import Completed
 from ..errors import HostError
+from . import copies
 from .model import PROPERTIES, Drift, Inventory, Parameters, Record, Snapshot, Trash, Volume
 from .placement import Kept
 from .properties import Properties, is_own, number_of, own, properties, text_of
@@ -35,27 +36,35 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
         raise HostError("degraded", f"zfs get did not show {parent}; nothing is known of its volumes")
     guid = text_of(found[parent], "guid")
     value = _names.owner_value(owner, guid)
+    making = {name: props for name, props in found.items() if copies.is_below(parent, name)}
+    everything, found = found, {name: props for name, props in found.items() if name not in making}
     judged, drift = _judged(found, parent, value)
     deleted = [volume for volume in judged if _is_deleted(found, parent, volume.dataset)]
     unique, twins = _unique([volume for volume in judged if volume not in deleted])
     known = {volume.uuid for volume in unique}
     taken = judged_snapshots(found, {volume.dataset: volume for volume in (*unique, *deleted)}, value)
+    placed = frozenset((*known, *(volume.uuid for volume in deleted)))
+    made = copies.judged(making, parent, value, taken.snapshots, placed)
     return Inventory(
         parent=parent,
         parent_guid=guid,
         volumes=unique,
-        datasets=frozenset(found),
-        drift=(*drift, *twins, *taken.drift),
+        datasets=frozenset(everything),
+        drift=(*drift, *twins, *taken.drift, *made.drift),
         unreadable={
             **{uuid: name for name, uuid in _uuids(found, parent, value) if uuid not in known},
             **taken.unreadable,
+            **made.unreadable,
         },
         snapshots=taken.snapshots,
         trash=_trash(found, parent, deleted, taken.snapshots),
         available_bytes=number_of(found[parent], "available"),
         used_bytes=number_of(found[parent], "used"),
-        properties=found,
+        properties=everything,
         known=_kept(found[parent], owner),
+        copies=made.copies,
+        copying=_names.copying_of(parent) in making,
+        idle=len(making) == 1 and is_own(making.get(_names.copying_of(parent), {}), "copying"),
     )
 
 
@@ -122,7 +131,7 @@ def _trash(
     uuids = {volume.uuid for volume in deleted}
     return Trash(
         volumes=tuple(deleted),
-        snapshots=tuple(each for each in snapshots if each.source in uuids),
+        snapshots=tuple(each for each in snapshots if each.home in uuids),
         exists=place in found,
         removable=place in found and is_own(found[place], "trash") and not any(_is_trash(parent, n) for n in found),
     )
@@ -245,9 +254,9 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
     (r"Encryption feature not enabled|unsupported encryption suite", "unsupported", "see zpool upgrade"),
     (r"(Passphrase|Raw key|Hex key) too|Invalid hex character", "invalid", ""),
     (r"Key unload error: .* is busy", "in_use", "it is still open or exported"),
-    (r"dataset does not exist|could not find any snapshots", "not_found", ""),
+    (r"dataset does not exist|could not find any snapshots|no such tag on this dataset", "not_found", ""),
     (
-        r"out of space|size is greater than available space|disk quota exceeded",
+        r"out of space|size is greater than available space|disk quota exceeded|space quota exceeded",
         "out_of_space",
         "free space, raise the quota, or ask for a smaller or thin volume",
     ),
@@ -283,6 +292,21 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
 def is_busy(error: HostError) -> bool:
     """Return whether somebody has the dataset open."""
     return error.code == "in_use" and "is busy" in error.msg
+
+
+def is_stale_stream(said: str) -> bool:
+    """Return whether what was received so far cannot be gone on with."""
+    return "cannot resume send" in said or "kernel modules must be upgraded" in said
+
+
+def is_there(error: HostError) -> bool:
+    """Return whether the dataset that was to be made exists already."""
+    return error.code == "foreign_name"
+
+
+def is_held(error: HostError) -> bool:
+    """Return whether a hold with that tag is there already."""
+    return "tag already exists" in error.msg
 
 
 def failure(done: Completed) -> Optional[HostError]:

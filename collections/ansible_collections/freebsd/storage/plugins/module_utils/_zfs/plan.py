@@ -16,6 +16,7 @@ from . import keys, sizes
 from .model import Encryption, Parameters, Volume
 from .placement import Placement
 from .plan_clones import plan_clone
+from .plan_copies import check_going_on, plan_cancel, record_of, under_way
 from .plan_placement import plan_meeting, plan_refusal, refusal_of
 from .seen import check_finished, check_readable
 
@@ -40,6 +41,7 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
         check_finished(facts, existing)
         check_same(existing, want)
         return Plan(facts, (), existing, depends=existing.maker)
+    _check_copied(facts, want)
     uuid = choose.uuid()
     dataset = f"{facts.parent}/{_leaf(want, uuid)}"
     if dataset in facts.freed:
@@ -60,6 +62,15 @@ def plan_present(facts: Facts, want: VolumeWanted, choose: Chooser, item: int) -
     after, met = plan_meeting(facts.with_volume(volume)._replace(fresh=facts.fresh | {volume.uuid}), want.placement)
     refusal = refusal_of(facts, want.name) if want.placement.passes_on else None
     return Plan(after, (CreateVolume(volume, secret, refusal), *met), volume)
+
+
+def _check_copied(facts: Facts, want: VolumeWanted) -> None:
+    """Raise what there is to say of a copy that is to become the volume, if there is one."""
+    copy = facts.copy_named(want.name)
+    if copy is not None:
+        check_going_on(facts, copy.uuid)
+        check_same(copy.volume, want)
+        raise under_way(copy)
 
 
 def _leaf(want: VolumeWanted, uuid: str) -> str:
@@ -100,6 +111,11 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     """
     check_readable(facts, uuid)
     volume = facts.volumes.get(uuid)
+    copy = facts.copies.get(uuid)
+    if volume is None and copy is not None and copy.snapshot is None:
+        if uuid in facts.fresh:
+            raise NextRound
+        return plan_cancel(facts, copy)
     if volume is None:
         return Plan(facts, (), None)
     if uuid in facts.unsettled | facts.tapped:
@@ -114,10 +130,10 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     destroy = TrashVolume(volume) if facts.taken.get(uuid) else DestroyVolume(volume)
     held = facts.shown.get(uuid)
     if held is None:
-        return Plan(facts.without_volume(volume), (destroy,), volume, depends=volume.maker)
+        return Plan(facts.without_volume(volume), (destroy, *record_of(facts, uuid)), volume, depends=volume.maker)
     # Nothing is recorded, yet the kernel holds the device: end that first.
     end = Unpublish(uuid, volume.dataset, (), tuple(sorted(held)), last=True)
-    return Plan(facts.without_volume(volume), (end, destroy), volume)
+    return Plan(facts.without_volume(volume), (end, destroy, *record_of(facts, uuid)), volume)
 
 
 def foreign_name(dataset: str, owner: str) -> HostError:

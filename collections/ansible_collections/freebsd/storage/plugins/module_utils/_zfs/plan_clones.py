@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from .. import _names
 from .._secrets import Secret
 from .._state import CloneVolume, Facts, NextRound, Plan
 from ..errors import HostError
 from . import keys, sizes
-from .model import HIDDEN, Snapshot, Volume
+from .model import COPY, PLACED, Snapshot, Volume
+from .plan_copies import plan_volume, tap, under_way
 from .seen import check_finished, check_seen
 
 
@@ -45,6 +45,8 @@ def plan_clone(
         reserved=not parameters.thin,
     )
     source = facts.source_of(origin.snapshot)
+    if parameters.clone_mode == COPY:
+        return plan_volume(facts, volume, source, origin.snapshot, tapped=origin.tapped)
     volume = volume._replace(root=source.root, locked=source.locked)
     finish = size > origin.snapshot.size_bytes or not parameters.thin
     unlock = keys.to_clone(volume, source, secret, finish=finish)
@@ -62,15 +64,7 @@ def _origin(facts: Facts, source: Mapping[str, str], uuid: str) -> Origin:
     if "snapshot" in source:
         return Origin(_snapshot(facts, source["snapshot"]), tapped=False)
     volume = _volume(facts, source["volume"])
-    hidden = Snapshot(
-        dataset=f"{volume.dataset}@{_names.hidden_leaf_of(uuid)}",
-        kind=HIDDEN,
-        source=volume.uuid,
-        size_bytes=volume.size_bytes,
-        created=0,
-        volblocksize=volume.volblocksize,
-    )
-    return Origin(hidden, tapped=True)
+    return Origin(tap(volume, uuid), tapped=True)
 
 
 def _snapshot(facts: Facts, uuid: str) -> Snapshot:
@@ -80,6 +74,9 @@ def _snapshot(facts: Facts, uuid: str) -> Snapshot:
         raise HostError("source_not_found", f"there is no snapshot {uuid} below {facts.parent}", option="source")
     if uuid in facts.fresh:
         raise NextRound
+    copy = facts.copies.get(uuid)
+    if copy is not None and copy.state != PLACED:
+        raise under_way(copy)
     return snapshot
 
 

@@ -11,15 +11,17 @@ from typing import NamedTuple
 from .. import _names
 from .._state import Chooser, DestroySnapshot, Facts, NextRound, Plan, TakeSnapshot
 from ..errors import HostError
-from .model import OURS, Snapshot, Volume
+from .model import OURS, PLACED, Snapshot, Volume
+from .plan_copies import check_going_on, plan_cancel, plan_snapshot, record_of
 from .seen import check_seen
 
 
 class SnapshotWanted(NamedTuple):
-    """A snapshot someone wants of the volume with this uuid."""
+    """A snapshot someone wants of the volume with this uuid; `detached`: with a copy of its data of its own."""
 
     name: str
     volume: str
+    detached: bool = False
 
 
 def plan_present(facts: Facts, want: SnapshotWanted, choose: Chooser, item: int) -> Plan:
@@ -27,6 +29,7 @@ def plan_present(facts: Facts, want: SnapshotWanted, choose: Chooser, item: int)
     existing = facts.snapshot_named(want.name)
     if existing is not None:
         _check_same(existing, want)
+        check_going_on(facts, existing.uuid)
         return Plan(facts, (), None, depends=existing.maker, snapshot=existing)
     check_seen(facts, want.volume)
     volume = facts.volumes.get(want.volume)
@@ -34,6 +37,8 @@ def plan_present(facts: Facts, want: SnapshotWanted, choose: Chooser, item: int)
         msg = f"there is no volume {want.volume} below {facts.parent}"
         raise HostError("source_not_found", msg, option="volume")
     dataset = f"{volume.dataset}@{_names.snapshot_leaf_of(want.name)}"
+    if want.detached and volume.uuid not in facts.fresh | facts.grown:
+        return plan_snapshot(facts, volume, want.name, choose.uuid(), item)
     if volume.uuid in facts.fresh | facts.grown or dataset in facts.freed:
         raise NextRound
     if dataset in facts.datasets:
@@ -67,7 +72,11 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
         raise HostError("invalid", f"{msg} {snapshot.group.uuid}", option="uuid")
     if uuid in facts.fresh:
         raise NextRound
-    return Plan(facts.without_snapshot(snapshot), (DestroySnapshot(snapshot),), None, snapshot=snapshot)
+    copy = facts.copies.get(uuid)
+    if copy is not None and copy.state != PLACED:
+        return plan_cancel(facts, copy)
+    after = facts.without_snapshot(snapshot)
+    return Plan(after, (DestroySnapshot(snapshot), *record_of(facts, uuid)), None, snapshot=snapshot)
 
 
 def _check_same(snapshot: Snapshot, want: SnapshotWanted) -> None:
@@ -78,6 +87,15 @@ def _check_same(snapshot: Snapshot, want: SnapshotWanted) -> None:
             option="volume",
             expected=want.volume,
             actual=snapshot.source,
+        )
+    if bool(snapshot.holder) != want.detached:
+        is_, wanted = ("detached", "not") if snapshot.holder else ("not detached", "detached")
+        raise HostError(
+            "exists_differently",
+            f"snapshot {want.name!a} exists and is {is_}, but {wanted} is asked for",
+            option="detached",
+            expected=want.detached,
+            actual=bool(snapshot.holder),
         )
 
 

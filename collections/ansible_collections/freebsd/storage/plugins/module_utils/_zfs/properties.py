@@ -15,8 +15,8 @@ from . import values
 _COLUMNS = ("name", "property", "value", "source")
 _NATIVE = frozenset(
     {
-        *("type", "guid", "available", "creation", "used", "volsize", "volblocksize", "refreservation"),
-        *("clones", "createtxg", "defer_destroy", "origin", "userrefs", "written"),
+        *("type", "guid", "available", "creation", "used", "referenced", "volsize", "volblocksize", "refreservation"),
+        *("clones", "createtxg", "defer_destroy", "origin", "userrefs", "written", "receive_resume_token"),
         *("encryptionroot", "keystatus"),
         *values.VOLUME_PROPERTIES,
         *values.FILESYSTEM_PROPERTIES,

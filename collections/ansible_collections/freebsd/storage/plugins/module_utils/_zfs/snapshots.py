@@ -53,10 +53,13 @@ def _kind(name: str, props: Properties, owner_value: str) -> str:
 def _snapshot(name: str, props: Properties, kind: str, source: Optional[Volume]) -> Snapshot:
     if source is None:
         raise ValueError("it belongs to no volume that can be read")
+    detached = is_own(props, "snapshot-of")
     snapshot = Snapshot(
         dataset=name,
         kind=kind,
-        source=source.uuid,
+        source=own(props, "snapshot-of") if detached else source.uuid,
+        holder=source.uuid if detached else "",
+        referenced_bytes=int(_shown(props, "referenced") or 0),
         size_bytes=number_of(props, "volsize"),
         created=number_of(props, "creation"),
         volblocksize=source.volblocksize,

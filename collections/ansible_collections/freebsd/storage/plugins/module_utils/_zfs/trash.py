@@ -70,5 +70,5 @@ def _keepers(snapshot: Snapshot, ours: AbstractSet[str]) -> list[str]:
 def _by_source(trash: Trash) -> Mapping[str, tuple[Snapshot, ...]]:
     found: dict[str, tuple[Snapshot, ...]] = {}
     for snapshot in trash.snapshots:
-        found[snapshot.source] = (*found.get(snapshot.source, ()), snapshot)
+        found[snapshot.home] = (*found.get(snapshot.home, ()), snapshot)
     return found

@@ -32,6 +32,7 @@ def test_a_volume_has_defaults() -> None:
         "attributes": {},
         "source": None,
         "encryption": None,
+        "clone_mode": "clone",
     }
     assert (wish.required_bytes, wish.limit_bytes) == (0, 0)
 
