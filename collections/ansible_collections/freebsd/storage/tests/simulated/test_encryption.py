@@ -19,6 +19,7 @@ from ansible_collections.freebsd.storage.tests.simulated.conftest import (
     errors,
     forget,
     grow,
+    modify,
     nouns,
     publish,
     snapshot,
@@ -279,4 +280,32 @@ def test_a_clone_killed_anywhere_is_completed_by_the_next_run(host: Host, moment
             break
         number += 1
     assert number > 6
+    host.clean(uuid)
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_publication_killed_anywhere_leaves_the_key_as_it_should_be_after_the_next_run(host: Host, moment: str) -> None:
+    uuid = made(host, wanted(encryption=UNLOADED))
+    for item, left, key in (
+        (publish(uuid, encryption_key="right"), 1, "available"),
+        (unpublish(uuid), 0, "unavailable"),
+    ):
+        number = 1
+        while killed(host, number, moment, [item], secrets=KEYS):
+            good(host, item)
+            assert (len(host.targets()), key_of(host, "a")) == (left, key)
+            good(host, *([unpublish(uuid)] if left else [publish(uuid, encryption_key="right")]))
+            number += 1
+        assert number > 6
+        assert (len(host.targets()), key_of(host, "a")) == (left, key)
+    host.clean(uuid)
+
+
+def test_what_can_be_changed_without_the_key_and_what_no_encrypted_volume_can_have(host: Host) -> None:
+    uuid = made(host, wanted(encryption=UNLOADED))
+    good(host, modify(uuid, properties={"compression": "zstd"}, thin=False))
+    good(host, modify(uuid, thin=True))
+    assert errors(apply(host, modify(uuid, properties={"copies": "3"}))) == ["invalid"]
+    copies = host.run("zfs", "get", "-H", "-o", "value", "copies,keystatus", f"{host.info['parent']}/a")
+    assert copies.split() == ["1", "unavailable"]
     host.clean(uuid)

@@ -29,6 +29,7 @@ def ask(host: Host, **options: Any) -> dict[str, Any]:
         "settings_dir": host.info["settings_dir"],
         "kinds": ["health"],
         "uuid": None,
+        "names": None,
         "volume": None,
         "after": None,
         "limit": 0,
