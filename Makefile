@@ -2,8 +2,10 @@
 # Works with GNU make 3.81 and with BSD make. PYTHON=/path/to/python3 chooses the interpreter.
 
 PY = .venv/bin/python
-# make demo RELEASE=14.3 SSH=openssh: which FreeBSD is simulated, and by which SSH server it is reached.
+# make demo RELEASE=14.3 GRAMMAR=ucl SSH=openssh: which FreeBSD is simulated, what its ctld reads, and by which SSH
+# server it is reached.
 RELEASE = 14.3
+GRAMMAR = classic
 SSH = auto
 # make properties HISTORIES=100: how many histories, each time others.
 HISTORIES = 40
@@ -32,7 +34,7 @@ environment:
 	@$(ENVIRONMENT)
 
 demo: environment
-	@$(PY) -m tests.demo --release $(RELEASE) --ssh $(SSH)
+	@$(PY) -m tests.demo --release $(RELEASE) --grammar $(GRAMMAR) --ssh $(SSH)
 
 test: environment
 	@$(PY) -m tests.ci

@@ -1,7 +1,7 @@
 """
 The life of volumes, on a simulated FreeBSD host, over real SSH, real Ansible and real gRPC.
 
-    python -m tests.demo [--release 14.3] [--ssh auto|openssh|asyncssh]
+    python -m tests.demo [--release 14.3] [--grammar classic|ucl] [--ssh auto|openssh|asyncssh]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run the demo; 0 when every step worked and nothing is left."""
     arguments = _arguments()
-    stack = Stack(release=arguments.release, ssh=arguments.ssh, prepared=False)
+    stack = Stack(release=arguments.release, grammar=arguments.grammar, ssh=arguments.ssh, prepared=False)
     show = Show(_log_of(stack))
     tally = Tally()
     show.title(
@@ -63,6 +63,7 @@ def _log_of(stack: Stack) -> Callable[[], list[list[str]]]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
     parser.add_argument("--release", default="14.3")
+    parser.add_argument("--grammar", default="classic", choices=("classic", "ucl"), help="the one that ctld reads")
     parser.add_argument("--ssh", default="auto", choices=("auto", "openssh", "asyncssh"))
     return parser.parse_args()
 

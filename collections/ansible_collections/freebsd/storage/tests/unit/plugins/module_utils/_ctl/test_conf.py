@@ -88,6 +88,25 @@ def test_the_last_block_moves_behind_what_others_have_added(after: str) -> None:
     assert conf.with_last_block(ADMIN + last + after, "demo", "") == ADMIN + after
 
 
+REMEMBERED = '#: {"kind": "auth_group"}\n'
+
+
+def test_what_a_host_reads_no_more_is_taken_out_and_what_people_named_stays() -> None:
+    classic = conf.with_block(ADMIN, "demo", REMEMBERED + body(export()))
+    ucl = conf.with_block(ADMIN, "demo", REMEMBERED + INCLUDE.format("demo"))
+    emptied = conf.with_block(ADMIN, "demo", REMEMBERED)
+    assert conf.without_other_grammar(classic, ucl=True) == emptied
+    assert conf.without_other_grammar(ucl, ucl=False) == emptied
+    assert conf.without_other_grammar(classic, ucl=False) == classic
+    assert conf.without_other_grammar(ucl, ucl=True) == ucl
+
+
+@pytest.mark.parametrize("text", [ADMIN, INCLUDE.format("mine"), "# BEGIN freebsd.storage demo\n" + ADMIN])
+@pytest.mark.parametrize("ucl", [True, False])
+def test_what_others_have_written_stays_in_whatever_grammar(text: str, *, ucl: bool) -> None:
+    assert conf.without_other_grammar(text, ucl=ucl) == text
+
+
 @pytest.mark.parametrize(
     "damage",
     [
