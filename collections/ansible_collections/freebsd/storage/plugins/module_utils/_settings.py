@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 """
-The host's own settings: which parent datasets may be worked on, and the lock of those who do.
+The host's own settings: which parent datasets may be worked on, and the locks of those who do.
 
-Both lie in the settings directory that the role storage_host makes.
+All lie in the settings directory that the role storage_host makes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .errors import HostError
 
 PARENTS = "parents.json"
 LOCK = "lock"
+CTL_LOCK = "ctl.lock"
 REMEDY = "run the role storage_host on this host"
 
 _FIRST_PAUSE = 0.002
@@ -65,16 +66,19 @@ def locked(
     settings_dir: str,
     timeout: float,
     *,
+    name: str = LOCK,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[int]:
     """
-    Hold the host's lock and yield its descriptor; raise `busy` when it is not free in time.
+    Hold a lock of the host, that of the runs unless another is named, and yield its descriptor.
+
+    Raise `busy` when it is not free in time.
 
     The lock belongs to the open file: a command that inherits the descriptor keeps it until it ends,
     so that a killed run and its successor do not work at the same time.
     """
-    path = Path(settings_dir, LOCK)
+    path = Path(settings_dir, name)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

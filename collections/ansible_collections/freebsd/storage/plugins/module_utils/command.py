@@ -12,8 +12,10 @@ independent commands run side by side.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import select
 import subprocess
 import time
 from collections import deque
@@ -49,6 +51,22 @@ class Running(Protocol):
         ...
 
 
+class Dialogue(Protocol):
+    """A command that is spoken to, line by line."""
+
+    def say(self, line: str) -> None:
+        """Tell it a line; if it does not listen any more, `hear` will show it."""
+        ...
+
+    def hear(self) -> Optional[str]:
+        """Return its next line; None when it has ended, or at the deadline."""
+        ...
+
+    def end(self) -> Completed:
+        """End its input; return how it ended, `late` if it has not, after which it is left alone."""
+        ...
+
+
 class Commands(Protocol):
     """Runs commands and counts them."""
 
@@ -77,6 +95,10 @@ class Commands(Protocol):
         They are in a session and a process group of their own, whose number becomes the first line of the file
         `log`. It is their standard error too, and stays open in each of them, and with it a lock on it.
         """
+        ...
+
+    def converse(self, argv: Sequence[str]) -> Dialogue:
+        """Start a command to be spoken to; it does not get what is held. Raise `HostError` as `start` does."""
         ...
 
     def remaining(self) -> float:
@@ -116,6 +138,57 @@ class _Process:
         return Completed(self._argv, self._popen.returncode, _text(out), _text(err))
 
 
+class _Dialogue:
+    """The other end may be root's, so that it cannot be killed from here: the end of its input has to do."""
+
+    def __init__(self, argv: tuple[str, ...], popen: subprocess.Popen[bytes], deadline: float) -> None:
+        self._argv = argv
+        self._popen = popen
+        self._deadline = deadline
+        self._heard = b""
+        self._late = False
+
+    def say(self, line: str) -> None:
+        stream = self._popen.stdin
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stream.write(line.encode() + b"\n")
+                stream.flush()
+
+    def hear(self) -> Optional[str]:
+        while b"\n" not in self._heard:
+            data = self._more()
+            if not data:
+                return None
+            self._heard += data
+        line, _newline, self._heard = self._heard.partition(b"\n")
+        return _text(line)
+
+    def _more(self) -> bytes:
+        """Return what it has said, as soon as it says something; nothing when it has ended or time is up."""
+        if self._popen.stdout is None:
+            return b""
+        descriptor = self._popen.stdout.fileno()
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        if not waiting.poll(max(self._deadline - time.monotonic(), 0) * 1000):
+            self._late = True
+            return b""
+        return os.read(descriptor, 1 << 16)
+
+    def end(self) -> Completed:
+        if self._popen.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.close()
+            self._popen.stdin = None
+        left = 0.01 if self._late else max(self._deadline - time.monotonic(), 0.01)
+        try:
+            _out, err = self._popen.communicate(timeout=left)
+        except subprocess.TimeoutExpired:
+            return Completed(self._argv, -1, "", "", late=True)
+        return Completed(self._argv, self._popen.returncode, "", _text(err))
+
+
 class _Unstarted:
     def __init__(self, argv: tuple[str, ...], error: HostError) -> None:
         self._completed = Completed(argv, 127, "", error.msg, unstarted=error)
@@ -144,19 +217,28 @@ class SystemCommands:
     def start(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Running:
         """Start a command in the C locale, without a standard input unless one is given."""
         command = tuple(argv)
+        popen = self._popen(command, subprocess.DEVNULL if stdin is None else subprocess.PIPE, self._held)
+        return _Process(command, popen, stdin, self._deadline)
+
+    def converse(self, argv: Sequence[str]) -> Dialogue:
+        """Start a command to be spoken to, in the C locale."""
+        command = tuple(argv)
+        return _Dialogue(command, self._popen(command, subprocess.PIPE, ()), self._deadline)
+
+    def _popen(self, command: tuple[str, ...], stdin: int, held: tuple[int, ...]) -> subprocess.Popen[bytes]:
         try:
             popen = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=self._environment,
-                pass_fds=self._held,
+                pass_fds=held,
             )
         except OSError as error:
             raise _not_started(command[0], error) from error
         self.count += 1
-        return _Process(command, popen, stdin, self._deadline)
+        return popen
 
     def leave(self, pipeline: Sequence[Sequence[str]], log: int) -> None:
         """Start commands that go on when this process has ended."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 from .. import _names, _nouns
 from .._ctl.local import LocalCtl
+from .._ctl.locked import LockedCtl
 from .._ctl.privileged import PrivilegedCtl
 from .._ctl.seam import CtlHost
 from ..command import Commands, SystemCommands
@@ -37,16 +39,20 @@ def apply(options: Mapping[str, Any], *, check_mode: bool, diff: bool) -> dict[s
         lock_timeout=min(options["lock_timeout"], options["time_limit"]),
         check_mode=check_mode,
     )
-    engine = Engine(request, commands, ctl_of(options["privilege"], commands, options["settings_dir"]))
+    with target_layer(options["privilege"], request, commands) as ctl:
+        reply = _run(Engine(request, commands, ctl), options)
+    return _result(reply, commands, diff=diff)
+
+
+def _run(engine: Engine, options: Mapping[str, Any]) -> Reply:
     try:
-        reply = engine.run(items_of(options["resources"], options["secrets"]))
+        return engine.run(items_of(options["resources"], options["secrets"]))
     except HostError:
         raise
     except Exception as error:
         # Nothing below expects this, so nothing is known of what was done, if anything was.
         code = "uncertain" if engine.begun else "internal"
         raise HostError(code, f"unexpected {type(error).__name__}: {error}") from error
-    return _result(reply, commands, diff=diff)
 
 
 def check_common(options: Mapping[str, Any]) -> None:
@@ -60,11 +66,14 @@ def check_common(options: Mapping[str, Any]) -> None:
         raise HostError("invalid", msg, option="parent")
 
 
-def ctl_of(privilege: str, commands: Commands, settings_dir: str) -> CtlHost:
-    """Return the target layer, reached in the way the host allows."""
+@contextmanager
+def target_layer(privilege: str, request: Request, commands: Commands) -> Iterator[CtlHost]:
+    """Lend the target layer, reached in the way the host allows."""
     if privilege == "none":
-        return LocalCtl(commands, settings_dir)
-    return PrivilegedCtl(privilege)
+        yield LockedCtl(LocalCtl(commands, request.settings_dir), request.settings_dir, commands)
+        return
+    with closing(PrivilegedCtl(privilege, request.owner, commands)) as ctl:
+        yield ctl
 
 
 def release() -> str:
