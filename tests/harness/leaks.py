@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OUR_IQN = "iqn.1994-09.org.freebsd.csi:"
 BUILT_IN_PORTS = 3
 # With UCL the portal group has a file of its own.
-KEPT_SETTINGS = frozenset({"parents.json", "lock", "ctl", "portal-group_.conf"})
+KEPT_SETTINGS = frozenset({"parents.json", "callers.json", "lock", "ctl.lock", "jobs", "ctl", "portal-group_.conf"})
 
 
 def leftovers(stack: Stack) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
+from tests.harness import restricted
 from tests.harness.driver import STANDINS, DriverProcess
 from tests.simulator.host import SimulatedHost
 
@@ -32,7 +33,8 @@ class Stack:
     `host` is the first of `hosts` storage hosts, `nas1`, `nas2` and so on; `host_settings` adds to the
     configuration of those it names, and `settings` to the rest of it.
     `split` serves controller and node on two sockets by two processes, as in a cluster. `prepared`
-    starts a host on which the storage_host role has already done its work.
+    starts a host on which the storage_host role has already done its work. With a `privilege` of sudo or
+    doas the host is bare, the role is run on it, and the driver logs in as the user that the role made.
     """
 
     def __init__(  # noqa: PLR0913 - the ways a system can differ
@@ -44,10 +46,13 @@ class Stack:
         ssh: str = "auto",
         prepared: bool = True,
         hosts: int = 1,
+        privilege: str = "none",
         settings: dict[str, Any] | None = None,
         host_settings: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="csi-", dir="/tmp"))
+        self.privilege = privilege
+        prepared = prepared and privilege == "none"
         self.hosts = {
             f"nas{number}": SimulatedHost(
                 _root(self.directory, number), release=release, prepared=prepared, grammar=grammar, ssh=ssh
@@ -100,19 +105,26 @@ class Stack:
 
     def _entry(self, name: str, host: SimulatedHost) -> dict[str, Any]:
         info = host.info
+        user, key = self.login(host)
         return {
             "ansible_host": info["address"],
             "ansible_port": info["port"],
-            "ansible_user": info["user"],
-            "ansible_ssh_private_key_file": info["identity_file"],
+            "ansible_user": user,
+            "ansible_ssh_private_key_file": key,
             "ansible_python_interpreter": info["python"],
             "host_key": info["host_key"],
-            "privilege": "none",
+            "privilege": self.privilege,
             "parent": info["parent"],
             "settings_dir": info["settings_dir"],
             "portals": info["portals"],
             **self.host_settings.get(name, {}),
         }
+
+    def login(self, host: SimulatedHost) -> tuple[str, str]:
+        """Who logs in to the host for the driver, and the file of his key."""
+        if self.privilege == "none":
+            return host.info["user"], host.info["identity_file"]
+        return restricted.USER, str(restricted.key(self.directory))
 
     def start_drivers(self) -> None:
         """Start the driver's processes; the host must be running."""
@@ -152,6 +164,8 @@ class Stack:
     def _start_hosts(self) -> None:
         for host in self.hosts.values():
             host.start()
+            if self.privilege != "none":
+                restricted.bootstrap(host, self.directory, self.privilege)
 
     def __enter__(self) -> Self:
         try:

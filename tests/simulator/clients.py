@@ -20,7 +20,9 @@ GUARDED = (
     "camcontrol",
     "ctladm",
     "ctld",
+    "chpass",
     "diskinfo",
+    "doas",
     "fsck_ffs",
     "fstyp",
     "geom",
@@ -40,14 +42,17 @@ GUARDED = (
     "newfs",
     "nfsd",
     "nvmecontrol",
+    "pfctl",
     "pkg",
     "pw",
     "reboot",
     "service",
     "showmount",
     "shutdown",
+    "sudo",
     "sysrc",
     "umount",
+    "visudo",
     "zdb",
     "zfs",
     "zpool",
@@ -65,8 +70,6 @@ def install(machine: Machine, *, compiled: bool | None = None) -> Path:
     for name in {*registry.COMMANDS, *GUARDED}:
         _install_client(machine, directory / name, client)
     _install_python(machine, directory)
-    for name in ("sudo", "doas"):
-        _install_script(directory / name, _PRIVILEGE.format(root=machine.root, name=name))
     return directory
 
 
@@ -137,32 +140,3 @@ def _install_script(target: Path, text: str) -> None:
     target.unlink(missing_ok=True)
     target.write_text(text, encoding="utf-8")
     target.chmod(0o755)
-
-
-# Takes the caller's word for who he is: on the simulated host that is a variable. Rules: sudoers lines
-# `USER … NOPASSWD: COMMAND`, doas.conf lines `permit nopass USER …`; root may everything.
-_PRIVILEGE = r"""#!/bin/sh
-caller=${{FREEBSD_SIMULATOR_USER:-root}} target=root etc={root}/usr/local/etc
-while [ $# -gt 0 ]; do
-	case "$1" in
-	-n | -H | -S) shift ;;
-	-u) target=$2; shift 2 ;;
-	--) shift; break ;;
-	-*) echo "simulator: {name} $1: option is not modelled" >&2; exit 2 ;;
-	*) break ;;
-	esac
-done
-allowed() {{
-	[ "$caller" = root ] && return
-	case {name} in
-	sudo) cat "$etc/sudoers" "$etc"/sudoers.d/* 2>/dev/null |
-		grep -Eq "^$caller[[:space:]].*NOPASSWD:[[:space:]]*(ALL|$1)([[:space:],]|\$)" ;;
-	doas) grep -Eq "^permit nopass $caller([[:space:]]+as root)?([[:space:]]+cmd $1.*)?\$" "$etc/doas.conf" ;;
-	esac
-}}
-if ! allowed "$1"; then
-	[ {name} = sudo ] && echo "sudo: a password is required" >&2 || echo "doas: Operation not permitted" >&2
-	exit 1
-fi
-FREEBSD_SIMULATOR_USER=$target exec "$@"
-"""

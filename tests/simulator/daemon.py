@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.simulator import dispatch, processes, wire
+from tests.simulator.accounts import Accounts
 from tests.simulator.faults import Fault
 from tests.simulator.machine import Machine
 from tests.simulator.registry import Call, Json, Result
@@ -70,6 +71,8 @@ class Daemon:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(name)
         listener.listen(512)
+        if name == COMMAND_SOCKET:
+            Path(name).chmod(0o666)
 
         def accept() -> None:
             while not self.stopped.is_set():
@@ -84,6 +87,7 @@ class Daemon:
         with connection:
             try:
                 call = replace(wire.receive_call(connection), lifeline=connection.fileno())
+                call = replace(call, user=self._user(connection, call))
             except (wire.Incomplete, OSError, ValueError):
                 return
             self._clients.add(call.pid)
@@ -96,6 +100,11 @@ class Daemon:
                 self._clients.discard(call.pid)
                 wire.close_all([call.stdin, call.stdout, call.stderr])
             wire.answer(connection, result.rc)
+
+    def _user(self, connection: socket.socket, call: Call) -> str:
+        """Who calls: what the kernel says. Our own user may be anybody: he says so in his environment."""
+        uid = wire.peer(connection)
+        return call.user if uid == os.geteuid() else Accounts(self.machine).name_of(uid)
 
     def _act(self, fault: Fault, call: Call) -> Result | None:
         """Carry out a command fault; see ``{"op": "fault"}`` in the package's documentation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.simulator.accounts import Accounts
 from tests.simulator.dispatch import execute
 from tests.simulator.machine import Machine
 from tests.simulator.registry import Call
@@ -44,6 +45,7 @@ def install(machine: Machine, grammar: str = CLASSIC) -> None:
     """The files of a default install with ZFS and sshd; those that exist are left alone."""
     for name in _DIRECTORIES:
         machine.path(name).mkdir(parents=True, exist_ok=True)
+    Accounts(machine).install()
     flags = "-u " if grammar == UCL else ""
     rc_conf = _RC_CONF.format(hostname=machine.hostname, flags=flags, ctl_conf=machine.path("/etc/ctl.conf"))
     for name, text in (("etc/rc.conf", rc_conf), ("boot/loader.conf", 'zfs_load="YES"\n'), ("var/log/messages", "")):
@@ -58,7 +60,8 @@ def prepare(machine: Machine, portal: str, grammar: str = CLASSIC) -> None:
         _run(machine, "zfs", "create", "-p", *_PARENT_OPTIONS, PARENT)
     settings = machine.path(SETTINGS_DIR)
     settings.mkdir(mode=0o755, parents=True, exist_ok=True)
-    (settings / "lock").touch(mode=0o644)
+    (settings / "lock").touch(mode=0o640)
+    (settings / "ctl.lock").touch(mode=0o600)
     parent = machine.storage.tree.get(PARENT)
     assert parent is not None
     (settings / "parents.json").write_text(json.dumps({PARENT: str(parent.guid)}, indent=4) + "\n", encoding="utf-8")

@@ -40,6 +40,15 @@ def _decode(body: bytes, descriptors: list[int]) -> Call:
     return Call(argv, fields[3 + count], env, env.get(_USER_VARIABLE, ROOT_USER), pid, parent, stdin, stdout, stderr)
 
 
+def peer(connection: socket.socket) -> int:
+    """The user at the other end; where the system does not tell, our own."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return os.geteuid()
+    _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(uid)
+
+
 def deliver(call: Call, result: Result) -> None:
     """Write the output to the client's descriptors; a reader that has gone is no error, as with any command."""
     for descriptor, text in ((call.stdout, result.out), (call.stderr, result.err)):

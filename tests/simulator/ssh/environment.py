@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def sftp_server() -> str | None:
 
 _SCRIPT = """#!/bin/sh
 {exports}
+[ "$(id -u)" = {uid} ] || unset {user}
 case "$SSH_ORIGINAL_COMMAND" in
 '') exec /bin/sh ;;
 {sftp}*) exec /bin/sh -c "$SSH_ORIGINAL_COMMAND" ;;
@@ -36,13 +38,18 @@ esac
 
 
 def write_session_script(root: Path, user: str) -> Path:
-    """The command OpenSSH's sshd is forced to run, so that start-up files of the login shell cannot change PATH."""
+    """
+    The command OpenSSH's sshd is forced to run, so that start-up files of the login shell cannot change PATH.
+
+    Only who runs the simulator is taken for the simulated ``user``; other logins are known by their own ids.
+    """
     lines = [f"{name}='{value}'; export {name}" for name, value in session_environment(root, user).items()]
     server = sftp_server()
     sftp = f"'{server}') exec '{server}' ;;\n" if server else ""
     path = root / "libexec" / "session"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_SCRIPT.format(exports="\n".join(lines), sftp=sftp), encoding="utf-8")
+    text = _SCRIPT.format(exports="\n".join(lines), sftp=sftp, uid=os.geteuid(), user=USER_VARIABLE)
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -16,7 +17,6 @@ from tests.simulator.ssh.keys import Keys
 _CONFIG = """Port {port}
 ListenAddress 127.0.0.1
 HostKey {keys.host_key}
-AuthorizedKeysFile {keys.authorized_keys}
 PidFile {keys.directory}/sshd.pid
 StrictModes no
 UsePAM no
@@ -31,8 +31,17 @@ AcceptEnv LC_* LANG
 SetEnv SHLVL=1
 ForceCommand {script}
 LogLevel ERROR
+Subsystem sftp {sftp}
+Match User {login}
+AuthorizedKeysFile {keys.authorized_keys}
+Match User *,!{login}
+AuthorizedKeysFile .ssh/authorized_keys
 """
 # SHLVL: bash as login shell reads ~/.bashrc for remote commands only at the outermost level, and that can take long.
+# The host's users and groups instead of the machine's, for this one process and those it starts.
+_OWN_ACCOUNTS = """
+mount --bind "$1/etc/passwd" /etc/passwd && mount --bind "$1/etc/group" /etc/group && shift && exec "$@"
+"""
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 _START_SECONDS = 10.0
 
@@ -56,14 +65,15 @@ class OpenSshServer:
             _PRIVILEGE_SEPARATION.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._end_former()
         config = self._keys.directory / "sshd_config"
-        text = _CONFIG.format(port=self.port, keys=self._keys, script=self._script)
-        if server := environment.sftp_server():
-            text += f"Subsystem sftp {server}\n"
+        sftp = environment.sftp_server() or "internal-sftp"
+        text = _CONFIG.format(
+            port=self.port, keys=self._keys, script=self._script, sftp=sftp, login=environment.login_name()
+        )
         config.write_text(text, encoding="utf-8")
         log = self._root / "ssh" / "sshd.log"
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [self._binary, "-D", "-e", "-f", str(config)],
+                [*own_accounts(self._root), self._binary, "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -117,6 +127,19 @@ class OpenSshServer:
         for pid in processes.descendants(self._process.pid):
             if "sshd" in processes.name(pid):
                 processes.kill(pid)
+
+
+def own_accounts(root: Path) -> list[str]:
+    """
+    What a command is preceded by to see the host's accounts; nothing where that is not possible.
+
+    It takes root and Linux's mount namespaces. Without them only who runs the simulator can log in.
+    """
+    words = ["unshare", "--mount", "--", "sh", "-c", _OWN_ACCOUNTS, "sh", str(root)]
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return []
+    tried = subprocess.run([*words, "true"], check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    return words if tried.returncode == 0 else []
 
 
 def _free_port() -> int:

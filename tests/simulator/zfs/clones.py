@@ -172,7 +172,8 @@ def _rename_snapshot(session: Session, handle: Handle, target: str) -> None:
     except BadName as error:
         raise ZfsError(f"{prefix}: {error}") from error
     name = full.partition("@")[2]
-    if not session.may(dataset, "rename"):
+    # Of a snapshot the kernel takes its dataset for the parent (zfs_secpolicy_rename_perms).
+    if not session.may(dataset, "rename", "mount", "create"):
         raise ZfsError(f"cannot rename '{handle.name}': {messages.DENIED}")
     if dataset.snapshot(name) is not None:
         raise ZfsError(f"cannot rename '{handle.name}': {messages.EXISTS}")

@@ -170,8 +170,9 @@ def make_dataset(session: Session, name: str, kind: str, stored: dict[str, str],
 
 def check_kernel(session: Session, name: str, parent: Dataset, stored: dict[str, str], floor: int) -> None:
     """Permission and space, as the ioctl would refuse them."""
-    wanted = ["create", "mount", *("userprop" if ":" in key else key for key in stored)]
-    if not session.may(parent, *wanted):
+    properties = ["userprop" if ":" in key else key for key in stored]
+    # The properties are set on what has just been made, so they have to be delegated to what is below the parent.
+    if not session.may(parent, "create", "mount") or not session.may_below(parent, *properties):
         raise ZfsError(messages.cannot_create(name, messages.DENIED))
     if any(too_long(key, value) for key, value in stored.items()):
         raise ZfsError(f"internal error: {messages.cannot_create(name, 'Argument list too long')}", ABORTED)

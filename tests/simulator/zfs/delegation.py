@@ -10,9 +10,9 @@ from tests.simulator.zfs.options import parse
 from tests.simulator.zfs.session import DATASETS, Session
 
 _HEADINGS = {
-    "local": "Local permissions",
-    "descendent": "Descendent permissions",
-    "both": "Local+Descendent permissions",
+    ("local",): "Local permissions",
+    ("descendent",): "Descendent permissions",
+    ("local", "descendent"): "Local+Descendent permissions",
 }
 _COMMANDS = frozenset(
     [
@@ -64,16 +64,17 @@ def allow(session: Session, args: list[str]) -> int:
 def unallow(session: Session, args: list[str]) -> int:
     found, operands = parse(args, "gcdelrsu")
     options = {name for name, _ in found}
-    if len(operands) == 2 - ("e" in options):
-        raise Unmodelled("unallow without permissions")
+    everything = len(operands) == 2 - ("e" in options)
+    if everything:
+        operands = [*operands[:-1], "", operands[-1]]
     who, permissions, dataset = _arguments(session, options, operands)
-    for scope in ("local", "descendent", "both") if not options & {"l", "d"} else _scopes(options):
+    if not session.may(dataset, "allow"):
+        raise ZfsError(f"cannot unset permissions on '{dataset.name}': {messages.DENIED}")
+    for scope in _scopes(options):
         key = f"{scope} {who}"
-        left = [name for name in dataset.permissions.get(key, []) if name not in permissions]
+        left = [name for name in dataset.permissions.pop(key, []) if not everything and name not in permissions]
         if left:
             dataset.permissions[key] = left
-        else:
-            dataset.permissions.pop(key, None)
     session.storage.changed(dataset)
     return 0
 
@@ -81,7 +82,7 @@ def unallow(session: Session, args: list[str]) -> int:
 def _scopes(options: set[str]) -> tuple[str, ...]:
     local, descendent = "l" in options, "d" in options
     if local == descendent:
-        return ("both",)
+        return ("local", "descendent")
     return ("local",) if local else ("descendent",)
 
 
@@ -104,10 +105,22 @@ def _show(session: Session, dataset: Dataset) -> int:
         if not holder.permissions:
             continue
         session.say(f"---- Permissions on {holder.name} ".ljust(70, "-"))
-        for scope, heading in _HEADINGS.items():
-            entries = {key: names for key, names in sorted(holder.permissions.items()) if key.startswith(f"{scope} ")}
+        for scopes, heading in _HEADINGS.items():
+            entries = _entries(holder, scopes)
             if entries:
                 session.say(f"{heading}:")
-            for key, names in entries.items():
-                session.say(f"\t{key.removeprefix(f'{scope} ')} {','.join(names)}")
+            for who, names in entries.items():
+                session.say(f"\t{who} {','.join(names)}")
     return 0
+
+
+def _entries(holder: Dataset, scopes: tuple[str, ...]) -> dict[str, list[str]]:
+    """Who has what in exactly these scopes: what somebody has in both is not told twice."""
+    entries = {}
+    for who in sorted({key.partition(" ")[2] for key in holder.permissions}):
+        had = {scope: set(holder.permissions.get(f"{scope} {who}", ())) for scope in ("local", "descendent")}
+        inside = set.intersection(*(had[scope] for scope in scopes))
+        outside = set().union(*(had[scope] for scope in had.keys() - set(scopes)))
+        if names := sorted(inside - outside):
+            entries[who] = names
+    return entries

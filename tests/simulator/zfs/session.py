@@ -104,12 +104,16 @@ class Session:
 
     def may(self, dataset: Dataset, *permissions: str) -> bool:
         """Whether the user is root or has every one of these delegated on the dataset or above it."""
-        if self.call.is_root:
-            return True
+        return self.call.is_root or self._granted(dataset, "local").issuperset(permissions)
+
+    def may_below(self, dataset: Dataset, *permissions: str) -> bool:
+        """Likewise for a dataset that is yet to be made below this one."""
+        return self.call.is_root or self._granted(dataset, "descendent").issuperset(permissions)
+
+    def _granted(self, dataset: Dataset, scope: str) -> set[str]:
         granted: set[str] = set()
-        for level, holder in enumerate((dataset, *self.tree.ancestors(dataset))):
-            scope = ("both", "local") if level == 0 else ("both", "descendent")
-            for where in scope:
-                for who in (f"user {self.call.user}", "everyone"):
-                    granted.update(holder.permissions.get(f"{where} {who}", ()))
-        return granted.issuperset(permissions)
+        for holder in (dataset, *self.tree.ancestors(dataset)):
+            for who in (f"user {self.call.user}", "everyone"):
+                granted.update(holder.permissions.get(f"{scope} {who}", ()))
+            scope = "descendent"
+        return granted

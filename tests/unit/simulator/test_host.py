@@ -282,10 +282,11 @@ def test_an_ordinary_user_gets_only_what_sudo_and_zfs_allow(tmp_path: Path) -> N
     with SimulatedHost(tmp_path / "h", login="csi") as host:
         ssh = Connection(host)
         assert b"permission denied" in ssh.run("zfs create -s -V 1G tank/csi/v").stderr
+        assert ssh.run("sudo -n zfs create -s -V 1G tank/csi/v").stderr == b"sudo: not found\n"
+        host.run("pkg", "install", "-y", "sudo")
         assert ssh.run("sudo -n zfs create -s -V 1G tank/csi/v").stderr == b"sudo: a password is required\n"
         sudoers = host.root / "usr/local/etc/sudoers.d"
-        sudoers.mkdir()
-        (sudoers / "csi").write_text("csi ALL=(root) NOPASSWD: zfs\n")
+        (sudoers / "csi").write_text(f"csi ALL=(root) NOPASSWD: {host.root}/bin/zfs\n")
         assert ssh.run("sudo -n zfs create -s -V 1G tank/csi/v").returncode == 0
         host.run("zfs", "allow", "-u", "csi", "destroy,mount", "tank/csi")
         assert ssh.run("zfs destroy tank/csi/v").returncode == 0

@@ -34,8 +34,9 @@ def portal_group(options: Mapping[str, Any], *, check_mode: bool) -> dict[str, o
     with ExitStack() as stack:
         # Without the folder no run can be under way.
         if not check_mode and (group is not None or Path(options["settings_dir"]).is_dir()):
-            lock = _settings.locked(options["settings_dir"], options["lock_timeout"])
-            commands.hold(stack.enter_context(lock))
+            for name in (_settings.LOCK, _settings.CTL_LOCK):
+                lock = _settings.locked(options["settings_dir"], options["lock_timeout"], name=name)
+                commands.hold(stack.enter_context(lock))
         before, after = _bring_about(commands, daemon, group, options, check_mode=check_mode)
     place = portal_group_place(options["settings_dir"])
     where = place.file if daemon.ucl else options["config"]

@@ -166,7 +166,7 @@ class _Dialogue:
 
     def _more(self) -> bytes:
         """Return what it has said, as soon as it says something; nothing when it has ended or time is up."""
-        if self._popen.stdout is None:
+        if self._popen.stdout is None or self._popen.stdout.closed:
             return b""
         descriptor = self._popen.stdout.fileno()
         waiting = select.poll()
@@ -185,6 +185,9 @@ class _Dialogue:
         try:
             _out, err = self._popen.communicate(timeout=left)
         except subprocess.TimeoutExpired:
+            for stream in (self._popen.stdout, self._popen.stderr):
+                if stream is not None:
+                    stream.close()
             return Completed(self._argv, -1, "", "", late=True)
         return Completed(self._argv, self._popen.returncode, "", _text(err))
 

@@ -93,7 +93,7 @@ def under_way(host: Host, uuid: Optional[str] = None) -> str:
 
 
 def job_file(host: Host, uuid: str) -> Path:
-    return Path(host.info["settings_dir"], f"copy-{uuid}")
+    return Path(host.info["settings_dir"], "jobs", f"copy-{uuid}")
 
 
 def job_of(host: Host, uuid: str) -> int:

@@ -21,6 +21,7 @@ from typing import NamedTuple, Optional
 
 from ..errors import HostError
 
+JOBS = "jobs"
 _KILL_SECONDS = 10.0
 _PAUSE = 0.01
 _SAID_BYTES = 1 << 14
@@ -48,7 +49,7 @@ class JobFile(NamedTuple):
 
 def path_of(settings_dir: str, uuid: str) -> Path:
     """Return where the file of a copy's job is."""
-    return Path(settings_dir, f"copy-{uuid}")
+    return Path(settings_dir, JOBS, f"copy-{uuid}")
 
 
 def claim(path: Path) -> Optional[JobFile]:
@@ -77,10 +78,17 @@ def seize(path: Path, seconds: float) -> JobFile:
 
 
 def _opened(path: Path) -> int:
+    """Open the file, if it is ours: in the folder logins that are not root can make files, and links, as well."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        path.parent.mkdir(0o700, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise HostError("degraded", f"{path}: {error.strerror}; run the role storage_host on this host") from error
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        os.close(descriptor)
+        raise HostError("denied", f"{path} is another login's, and so is the copy: let that one go on with it")
+    return descriptor
 
 
 def _kill(path: Path) -> None:

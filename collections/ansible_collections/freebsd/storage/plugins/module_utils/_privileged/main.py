@@ -62,7 +62,7 @@ def serve(installation: Installation, name: str, arguments: Sequence[str], hear:
         caller = _caller(installation, name, arguments)
         with _settings.locked(installation.settings_dir, _LOCK_SECONDS, name=_settings.CTL_LOCK):
             _tell(say, json.dumps({"protocol": wire.PROTOCOL}))
-            _converse(caller, hear, say)
+            _converse(installation.settings_dir, caller, hear, say)
     except HostError as error:
         _tell(say, json.dumps({"protocol": wire.PROTOCOL, "error": error.as_dict()}))
         return 1
@@ -77,7 +77,7 @@ def _caller(installation: Installation, name: str, arguments: Sequence[str]) -> 
     return caller_of(name, installation.settings_dir)
 
 
-def _converse(caller: Caller, hear: IO[bytes], say: IO[bytes]) -> None:
+def _converse(settings_dir: str, caller: Caller, hear: IO[bytes], say: IO[bytes]) -> None:
     while True:
         signal.alarm(_IDLE_SECONDS)
         line = hear.readline(REQUEST_LIMIT + 1)
@@ -86,12 +86,12 @@ def _converse(caller: Caller, hear: IO[bytes], say: IO[bytes]) -> None:
             return
         if len(line) > REQUEST_LIMIT or not line.endswith(b"\n"):
             raise HostError("invalid", f"a request is longer than {REQUEST_LIMIT} bytes, or has no end")
-        _tell(say, _answer(caller, line.decode("utf-8", "replace")))
+        _tell(say, _answer(settings_dir, caller, line.decode("utf-8", "replace")))
 
 
-def _answer(caller: Caller, line: str) -> str:
+def _answer(settings_dir: str, caller: Caller, line: str) -> str:
     try:
-        return _done(caller, line, _request(line))
+        return _done(settings_dir, caller, line)
     except HostError as error:
         return _masked(json.dumps({"error": error.as_dict()}), line)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller must not take silence for an answer
@@ -109,10 +109,11 @@ def _request(line: str) -> Mapping[str, Any]:
     return request
 
 
-def _done(caller: Caller, line: str, request: Mapping[str, Any]) -> str:
+def _done(settings_dir: str, caller: Caller, line: str) -> str:
     """Do what is asked and return the answer."""
+    request = _request(line)
     owner = owner_of(request, caller)
-    ctl = LocalCtl(SystemCommands(time.monotonic() + seconds_of(request)))
+    ctl = LocalCtl(SystemCommands(time.monotonic() + seconds_of(request)), settings_dir)
     fields, what = set(request), request.get("do")
     if what == "observe" and fields == {"do", "owner", "seconds"}:
         return json.dumps(wire.told_kernel(ctl.observe(), owner))

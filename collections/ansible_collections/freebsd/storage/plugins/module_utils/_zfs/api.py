@@ -249,8 +249,12 @@ def make_clone(name: str, snapshot: str, options: Mapping[str, str]) -> list[str
 
 
 def _create_place(dataset: str, record: dict[str, str]) -> list[str]:
-    """Make a dataset that is never mounted, with a record."""
-    options = {"canmount": "off", "mountpoint": "none", **{_names.PREFIX + k: v for k, v in record.items()}}
+    """
+    Make a dataset that is never mounted, with a record.
+
+    That takes no mountpoint: who may set that of a dataset can have it mounted over anything at the next boot.
+    """
+    options = {"canmount": "off", **{_names.PREFIX + k: v for k, v in record.items()}}
     return ["zfs", "create", *_settings(options), dataset]
 
 

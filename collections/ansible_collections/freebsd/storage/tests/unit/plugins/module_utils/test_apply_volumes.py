@@ -379,7 +379,7 @@ def test_a_deleted_volume_with_snapshots_is_moved_and_tidied_up(prepared: Path) 
         [unwanted()],
         Call(READ, parent_text() + volume_text() + snapshot_text()),
         Call(
-            "zfs create -o canmount=off -o mountpoint=none -o org.freebsd.storage:trash=1 tank/csi/trash_",
+            "zfs create -o canmount=off -o org.freebsd.storage:trash=1 tank/csi/trash_",
         ),
         Call(f"zfs rename tank/csi/pvc-1 {deleted}"),
         Call(READ.replace(f"all {PARENT}", f"all {PARENT}/trash_"), trash + moved + snapshot_text(f"{deleted}@s")),

@@ -119,3 +119,28 @@ def test_a_registry_that_cannot_be_read_is_degraded(tmp_path: Path, text: str) -
 def test_the_registered_parent_is_accepted(tmp_path: Path) -> None:
     settings(tmp_path)
     _settings.check_parent(str(tmp_path), "tank/csi", "1234567890123456789")
+
+
+def test_a_command_is_spoken_to_line_by_line() -> None:
+    dialogue = commands().converse(["cat"])
+    for line in ("one", "two" * 50000):
+        dialogue.say(line)
+        assert dialogue.hear() == line
+    done = dialogue.end()
+    assert (done.rc, done.late) == (0, False)
+    assert dialogue.hear() is None
+
+
+def test_a_command_that_ended_is_heard_no_more() -> None:
+    dialogue = commands().converse(["sh", "-c", "echo no >&2; exit 3"])
+    assert dialogue.hear() is None
+    dialogue.say("is anybody there?")
+    done = dialogue.end()
+    assert (done.rc, done.err) == (3, "no\n")
+
+
+def test_a_command_that_says_nothing_is_left_alone_at_the_deadline() -> None:
+    dialogue = commands(0.05).converse(["sh", "-c", "exec sleep 0.5"])
+    assert dialogue.hear() is None
+    assert dialogue.end().late
+    dialogue._popen.wait()  # or pytest minds
