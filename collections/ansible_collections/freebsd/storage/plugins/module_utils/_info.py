@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional, TypeVar
 
 from . import _nouns
-from ._apply.entry import check_common, ctl_of, release
+from ._apply.entry import check_common, release, target_layer
 from ._apply.sweeping import ours
 from ._checkup import checkup
 from ._health import Health, abnormal, health_noun, summary
@@ -65,7 +65,8 @@ def _listed(options: Mapping[str, Any], commands: Commands) -> tuple[dict[str, o
     """Return what is told page by page, and what was read for it."""
     kinds = set(options["kinds"])
     if "health" in kinds:
-        found = checkup(commands, ctl_of(options["privilege"], commands, options["settings_dir"]), options)
+        with target_layer(options, commands) as ctl:
+            found = checkup(commands, ctl, options)
         return _health_page(found.health, options), found.facts
     if not _LISTED & kinds:
         return {}, None

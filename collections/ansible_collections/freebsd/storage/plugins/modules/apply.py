@@ -112,8 +112,9 @@ options:
   privilege:
     description:
       - How the part that needs root is reached. V(none) where the SSH user is root.
-      - With V(sudo) and V(doas) it is one program, which the role C(storage_host) installs with M(freebsd.storage.program)
-        and lets the SSH user call. It checks what it is asked for. What people name in C(ctl.conf) themselves needs root.
+      - With V(sudo) and V(doas) it is one program, which the role C(storage_host) installs with
+        M(freebsd.storage.program) and lets the SSH user call. It checks what it is asked for.
+      - What people name themselves in C(ctl.conf) needs a login as root.
     type: str
     choices: [none, sudo, doas]
     default: none

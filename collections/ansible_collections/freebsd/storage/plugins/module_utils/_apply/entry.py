@@ -39,7 +39,7 @@ def apply(options: Mapping[str, Any], *, check_mode: bool, diff: bool) -> dict[s
         lock_timeout=min(options["lock_timeout"], options["time_limit"]),
         check_mode=check_mode,
     )
-    with target_layer(options["privilege"], request, commands) as ctl:
+    with target_layer(options, commands) as ctl:
         reply = _run(Engine(request, commands, ctl), options)
     return _result(reply, commands, diff=diff)
 
@@ -67,12 +67,13 @@ def check_common(options: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def target_layer(privilege: str, request: Request, commands: Commands) -> Iterator[CtlHost]:
+def target_layer(options: Mapping[str, Any], commands: Commands) -> Iterator[CtlHost]:
     """Lend the target layer, reached in the way the host allows."""
-    if privilege == "none":
-        yield LockedCtl(LocalCtl(commands, request.settings_dir), request.settings_dir, commands)
+    if options["privilege"] == "none":
+        settings_dir = options["settings_dir"]
+        yield LockedCtl(LocalCtl(commands, settings_dir), settings_dir, commands)
         return
-    with closing(PrivilegedCtl(privilege, request.owner, commands)) as ctl:
+    with closing(PrivilegedCtl(options["privilege"], options["owner"], commands)) as ctl:
         yield ctl
 
 
