@@ -13,12 +13,12 @@ import pytest
 
 from csi_driver.proto import csi_pb2 as pb
 from tests.e2e.traces import Watch
+from tests.harness.client import Cluster
+from tests.harness.leaks import leftovers
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.harness.client import Cluster
-    from tests.harness.stack import Stack
 
 MIB = 1 << 20
 # Such as occur nowhere else.
@@ -110,6 +110,24 @@ def test_the_life_of_an_encrypted_volume_leaves_no_trace_of_its_key(stack: Stack
     assert "Incorrect key provided" in said
     assert KEY not in said
     assert OTHER not in said
+
+
+@pytest.mark.parametrize(("rung", "release"), [("forked", "15.0"), ("plain", "14.3")])
+def test_however_playbooks_are_run_the_key_leaves_no_trace(rung: str, release: str) -> None:
+    """Also where nothing is kept warm, and on either release."""
+    with Stack(release=release, settings={"ansible": {"rung": rung}}) as stack, Watch([KEY], stack.directory) as watch:
+        with stack.controller.channel() as controller, stack.node.channel() as node:
+            cluster = Cluster(controller, node, stack.directory / "kubelet")
+            cluster.secrets = {"encryptionKey": KEY}
+            volume = cluster.create("secret", MIB, parameters=CLASS)
+            cluster.attach(volume.volume_id, cluster.node_id())
+            assert key_status(stack, volume) == "available"
+            cluster.detach(volume.volume_id, cluster.node_id())
+            assert key_status(stack, volume) == "unavailable"
+            cluster.delete(volume.volume_id)
+        assert leftovers(stack) == []
+    assert watch.looks > 10
+    assert watch.found == set()
 
 
 @pytest.mark.parametrize("text", [None, "", "seven77"])
