@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 NAME = "pvc-6f1c2a9e-0b7d-4a53-9d60-2f1f2c1a7be1"
 RESTORED = "pvc-b1d0c7f4-52a6-4c0e-8f7b-0d1f6a3e9c22"
+DATABASE = ("pvc-2a7c9d10-3c1e-4b66-8f0d-5b7e9a1c4d01", "pvc-9e4f1b7a-61d2-4c58-a0b3-7c2d8e5f6a02")
+GROUP = "groupsnapshot-4d2b9c7e-8a10-4f3c-9b5d-1e6f7a8b9c03"
 SNAPSHOT = "snapshot-0e5b8c1d-7a44-4f0b-9b0e-3a9d2c6f1e10"
 MORNING = os.urandom(8 << 20)
 EVENING = os.urandom(8 << 20)
 # XFS grows while it is mounted on every kernel; ext4 needs a right that containers often lack.
 XFS = shutil.which("mkfs.xfs") is not None
 PARAMETERS = {"compression": "lz4"}
+ENCRYPTED = {"encryption": "aes-256-gcm", "unloadKey": "true"}
+KEY = secrets.token_urlsafe(24)
 
 
 def live(show: Show, stack: Stack) -> None:
@@ -37,6 +42,8 @@ def live(show: Show, stack: Stack) -> None:
         snapshot = _snapshot_and_grow(show, cluster, pods, volume)
         show.chapter("the volume is deleted first; its snapshot lives on and becomes a larger volume")
         _restore(show, cluster, pods, volume, snapshot)
+        show.chapter("two encrypted volumes of one database: changed in use, and kept as of one instant")
+        _database(show, cluster, pods)
 
 
 def _create(show: Show, cluster: Cluster) -> pb.Volume:
@@ -76,3 +83,22 @@ def _restore(show: Show, cluster: Cluster, pods: Pods, volume: pb.Volume, snapsh
     pods.stop(restored)
     with show.step("DeleteVolume: the last of them, and all is gone", HOST):
         cluster.delete(restored.volume_id)
+
+
+def _database(show: Show, cluster: Cluster, pods: Pods) -> None:
+    cluster.secrets = {"encryptionKey": KEY}
+    with show.step("CreateVolume, twice: encrypted, the key comes from a Secret", HOST):
+        data, log = (cluster.create(name, GIB, parameters=ENCRYPTED) for name in DATABASE)
+    place = pods.start(data, "format, mount")
+    pods.write(place, MORNING, "the database")
+    with show.step("ControllerModifyVolume: zstd and synchronous writes, while it is in use", HOST):
+        cluster.modify(data.volume_id, compression="zstd", sync="always")
+    with show.step("CreateVolumeGroupSnapshot: both volumes at one instant", HOST) as step:
+        group = cluster.create_group_snapshot(GROUP, [data.volume_id, log.volume_id])
+        step.note = f"{len(group.snapshots)} snapshots, group id {group.group_snapshot_id}"
+    pods.read(place, MORNING, "the database")
+    pods.stop(data)
+    with show.step("DeleteVolumeGroupSnapshot, DeleteVolume", HOST):
+        cluster.delete_group_snapshot(group.group_snapshot_id)
+        for volume in (data, log):
+            cluster.delete(volume.volume_id)

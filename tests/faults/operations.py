@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.harness.client import Cluster
 
 MIB = 1 << 20
+KEY = "correct horse battery"
 
 
 @dataclass
@@ -25,6 +26,13 @@ class Subject:
 
     volumes: dict[str, pb.Volume] = field(default_factory=dict)
     snapshots: dict[str, pb.Snapshot] = field(default_factory=dict)
+    group: pb.VolumeGroupSnapshot | None = None
+
+    @property
+    def group_id(self) -> str:
+        """The id of the group snapshot that was prepared."""
+        assert self.group is not None
+        return self.group.group_snapshot_id
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,31 @@ def _snapshotted(cluster: Cluster, subject: Subject) -> None:
 def _cloned(cluster: Cluster, subject: Subject) -> None:
     _snapshotted(cluster, subject)
     subject.volumes["clone"] = cluster.create("clone", MIB, source=subject.snapshots["s"])
+
+
+def _two(cluster: Cluster, subject: Subject) -> None:
+    for name in ("one", "two"):
+        _volume(cluster, subject, name)
+
+
+def _group(cluster: Cluster, subject: Subject) -> object:
+    group = cluster.create_group_snapshot("g", [volume.volume_id for volume in subject.volumes.values()])
+    return sorted(one.size_bytes for one in group.snapshots)
+
+
+def _grouped(cluster: Cluster, subject: Subject) -> None:
+    _two(cluster, subject)
+    subject.group = cluster.create_group_snapshot("g", [volume.volume_id for volume in subject.volumes.values()])
+
+
+def _encrypted(cluster: Cluster, subject: Subject) -> None:
+    cluster.secrets = {"encryptionKey": KEY}
+    subject.volumes["one"] = cluster.create("one", MIB, parameters={"encryption": "on", "unloadKey": "true"})
+
+
+def _with_key(cluster: Cluster, subject: Subject) -> object:
+    cluster.secrets = {"encryptionKey": KEY}
+    return sorted(cluster.attach(subject.volumes["one"].volume_id, cluster.node_id()))
 
 
 def _mixture(cluster: Cluster, subject: Subject) -> None:
@@ -128,5 +161,15 @@ OPERATIONS = (
         _cloned,
         lambda cluster, subject: cluster.delete_snapshot(subject.snapshots["s"].snapshot_id),
     ),
+    Operation("group snapshot", _two, _group),
+    Operation(
+        "delete group snapshot", _grouped, lambda cluster, subject: cluster.delete_group_snapshot(subject.group_id)
+    ),
+    Operation(
+        "modify",
+        _volume,
+        lambda cluster, subject: cluster.modify(subject.volumes["one"].volume_id, compression="zstd", thin="false"),
+    ),
+    Operation("publish, encrypted", _encrypted, _with_key),
     Operation("six at once", _mixture, _mixed),
 )

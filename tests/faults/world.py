@@ -116,5 +116,9 @@ def _delete_all(cluster: Cluster) -> None:
     for entry in cluster.controller.ListVolumes(pb.ListVolumesRequest()).entries:
         cluster.detach(entry.volume.volume_id, "")
         cluster.delete(entry.volume.volume_id)
-    for snapshot in cluster.snapshots():
-        cluster.delete_snapshot(snapshot.snapshot_id)
+    snapshots = cluster.snapshots()
+    for group in {snapshot.group_snapshot_id for snapshot in snapshots if snapshot.group_snapshot_id}:
+        cluster.delete_group_snapshot(group)
+    for snapshot in snapshots:
+        if not snapshot.group_snapshot_id:
+            cluster.delete_snapshot(snapshot.snapshot_id)

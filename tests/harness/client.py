@@ -82,17 +82,17 @@ class Cluster:
         request = pb.ControllerModifyVolumeRequest(volume_id=volume_id, mutable_parameters=parameters)
         self.controller.ControllerModifyVolume(request, timeout=CALL_TIMEOUT)
 
-    def together(self, name: str, volume_ids: Sequence[str]) -> pb.VolumeGroupSnapshot:
+    def create_group_snapshot(self, name: str, volume_ids: Sequence[str]) -> pb.VolumeGroupSnapshot:
         """CreateVolumeGroupSnapshot."""
         request = pb.CreateVolumeGroupSnapshotRequest(name=name, source_volume_ids=volume_ids)
         return self.group_controller.CreateVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT).group_snapshot
 
-    def get_together(self, group_snapshot_id: str, snapshot_ids: Sequence[str] = ()) -> pb.VolumeGroupSnapshot:
+    def get_group_snapshot(self, group_snapshot_id: str, snapshot_ids: Sequence[str] = ()) -> pb.VolumeGroupSnapshot:
         """GetVolumeGroupSnapshot."""
         request = pb.GetVolumeGroupSnapshotRequest(group_snapshot_id=group_snapshot_id, snapshot_ids=snapshot_ids)
         return self.group_controller.GetVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT).group_snapshot
 
-    def delete_together(self, group_snapshot_id: str, snapshot_ids: Sequence[str] = ()) -> None:
+    def delete_group_snapshot(self, group_snapshot_id: str, snapshot_ids: Sequence[str] = ()) -> None:
         """DeleteVolumeGroupSnapshot."""
         request = pb.DeleteVolumeGroupSnapshotRequest(group_snapshot_id=group_snapshot_id, snapshot_ids=snapshot_ids)
         self.group_controller.DeleteVolumeGroupSnapshot(request, timeout=CALL_TIMEOUT)

@@ -154,9 +154,9 @@ class Histories(RuleBasedStateMachine):
         volumes = {volume.id: volume for volume in map(self._volume, chosen)}
         there = self.model.group_named(name)
         if there is not None and there.sources != volumes.keys():
-            assert status(lambda: self.cluster.together(name, sorted(volumes))) == "ALREADY_EXISTS"
+            assert status(lambda: self.cluster.create_group_snapshot(name, sorted(volumes))) == "ALREADY_EXISTS"
             return
-        taken = self.cluster.together(name, sorted(volumes))
+        taken = self.cluster.create_group_snapshot(name, sorted(volumes))
         members = frozenset(one.snapshot_id for one in taken.snapshots)
         if there is not None:
             assert (taken.group_snapshot_id, members) == (there.id, there.members)
@@ -178,7 +178,7 @@ class Histories(RuleBasedStateMachine):
         groups = list(self.model.groups.values())
         group = groups[which % len(groups)]
         for _ in range(2):
-            self.cluster.delete_together(group.id, sorted(group.members))
+            self.cluster.delete_group_snapshot(group.id, sorted(group.members))
         for member in group.members:
             del self.model.snapshots[member]
         del self.model.groups[group.id]
@@ -210,7 +210,7 @@ class Histories(RuleBasedStateMachine):
             self.cluster.detach(volume.id, self.cluster.node_id())
             self.cluster.delete(volume.id)
         for group in self.model.groups.values():
-            self.cluster.delete_together(group.id, sorted(group.members))
+            self.cluster.delete_group_snapshot(group.id, sorted(group.members))
         for snapshot in self.model.snapshots.values():
             if not snapshot.group:
                 self.cluster.delete_snapshot(snapshot.id)
