@@ -33,12 +33,11 @@ class Placer:
         """Make the volume on the best of the hosts that can, or return the one of that name if it is compatible."""
         best, *others = ranking
         if not others:
-            placement = Placement(closed=best in self.drained)
-            return self.backend.create_volume(best, replace(request, placement=placement), deadline=deadline)
+            return self._ask(best, request, Placement(), deadline)
         found = self._found(others, request.name, deadline)
         for host, volume in found.items():
             if volume is not None:
-                return self.backend.create_volume(host, request, deadline=deadline)
+                return self._ask(host, request, Placement(), deadline)
         return self._walk(ranking, request, frozenset(found), deadline)
 
     def _walk(self, ranking: tuple[str, ...], request: VolumeRequest, asked: frozenset[str], deadline: float) -> Volume:
@@ -46,16 +45,16 @@ class Placer:
         while True:
             host = next_host(ranking, refusals)
             seen = (asked | refusals.keys()) - {host}
-            placement = Placement(
-                seen=seen,
-                unseen=frozenset(ranking) - seen - {host},
-                passes_on=host != ranking[-1],
-                closed=host in self.drained,
-            )
+            unseen = frozenset(ranking) - seen - {host}
+            placement = Placement(seen=seen, unseen=unseen, passes_on=host != ranking[-1])
             try:
-                return self.backend.create_volume(host, replace(request, placement=placement), deadline=deadline)
+                return self._ask(host, request, placement, deadline)
             except DriverError as error:
                 refusals[host] = error
+
+    def _ask(self, host: str, request: VolumeRequest, placement: Placement, deadline: float) -> Volume:
+        placed = replace(request, placement=replace(placement, closed=host in self.drained))
+        return self.backend.create_volume(host, placed, deadline=deadline)
 
     def _found(self, hosts: list[str], name: str, deadline: float) -> dict[str, Volume | None]:
         """Return what the hosts that can be asked have under the name."""
