@@ -26,6 +26,7 @@ SIZE = 1 << 26
 
 HOSTS = [(release, grammar) for release in ("14.3", "15.0") for grammar in ("classic", "ucl")]
 ON_EVERY_HOST = pytest.mark.parametrize("simulated", HOSTS, indirect=True, ids=" ".join, scope="module")
+IN_BOTH_GRAMMARS = pytest.mark.parametrize("simulated", HOSTS[:2], indirect=True, ids=" ".join, scope="module")
 WITH_UCL = pytest.mark.parametrize("simulated", HOSTS[1::2], indirect=True, ids=" ".join, scope="module")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils.command import Completed, Running, SystemCommands
 from ansible_collections.freebsd.storage.tests.simulated.conftest import (
+    IN_BOTH_GRAMMARS,
     Host,
     delete,
     errors,
@@ -92,6 +93,7 @@ def test_create(host: Host, moment: str) -> None:
     host.clean(*(noun["uuid"] for noun in complete(host, volume("a"), volume("b"))))
 
 
+@IN_BOTH_GRAMMARS
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_publish(host: Host, moment: str) -> None:
     uuids = [host.make("a"), host.make("b")]
@@ -107,6 +109,7 @@ def test_publish(host: Host, moment: str) -> None:
     host.clean(*uuids)
 
 
+@IN_BOTH_GRAMMARS
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_unpublish(host: Host, moment: str) -> None:
     uuids = [host.make("a"), host.make("b")]
