@@ -85,16 +85,20 @@ def test_it_waits_for_the_lock_of_the_runs(host: Host) -> None:
 def test_a_host_that_changes_its_grammar_gets_everything_back(host: Host) -> None:
     first, second = host.make("a"), host.make("b")
     targets = [noun["target"] for noun in nouns(host.apply(publish(first), publish(second)))]
+    named = {"key": "clients", "kind": "ctl_auth_group", "name": "clients", "initiators": ["iqn.2026-01.org.example:a"]}
+    errors(host.apply(named), none=True)
     flags = f"-f {host.conf}"
     old, new = (f"-u {flags}", flags) if host.ucl else (flags, f"-u {flags}")
     try:
         change(host, new)
         assert host.targets() == []
         errors(host.apply(publish(first)), none=True)
+        assert not host.apply(named).outcomes[0].changed
         assert sorted(host.targets()) == sorted(targets)
         assert (host.included / "demo.conf").exists() != host.ucl
         change(host, old)
         errors(host.apply(publish(first)), none=True)
+        assert not host.apply(named).outcomes[0].changed
         assert sorted(host.targets()) == sorted(targets)
     finally:
         host.run("sysrc", f"ctld_flags={old}")
