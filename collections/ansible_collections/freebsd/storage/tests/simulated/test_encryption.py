@@ -309,3 +309,22 @@ def test_what_can_be_changed_without_the_key_and_what_no_encrypted_volume_can_ha
     copies = host.run("zfs", "get", "-H", "-o", "value", "copies,keystatus", f"{host.info['parent']}/a")
     assert copies.split() == ["1", "unavailable"]
     host.clean(uuid)
+
+
+def test_no_full_copy_leaves_data_in_the_clear(host: Host) -> None:
+    """They are refused, of encrypted volumes and as such; a clone of a detached snapshot is what that is: plain."""
+    secret, plain = made(host, wanted("a")), made(host, volume("b"))
+    detached = made(host, snapshot("s", plain, detached=True))
+    reply = apply(
+        host,
+        volume("c", source={"volume": secret}, clone_mode="copy"),
+        wanted("d", source={"volume": secret}, clone_mode="copy"),
+        wanted("e", source={"volume": plain}, clone_mode="copy"),
+        wanted("f", source={"snapshot": detached}),
+        wanted("g", source={"snapshot": detached}, clone_mode="copy"),
+        snapshot("t", secret, detached=True),
+    )
+    assert errors(reply) == ["unsupported"] * 6
+    good(host, forget(detached))
+    assert len(host.datasets()) == 2
+    host.clean(secret, plain)
