@@ -52,6 +52,7 @@ TIERS = {
         _pytest("warm"),
         _module("sanity-quick", "tests.sanity", "--quick"),
         _module("sanity", "tests.sanity"),
+        _module("sanity-doas", "tests.sanity", "--quick", "--privilege", "doas"),
         _module("sanity-plain", "tests.sanity", "--release", "14.3", "--rung", "plain"),
         _module("demo", "tests.demo"),
         _module("bench-quick", "tests.bench.quick"),

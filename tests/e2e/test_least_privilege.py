@@ -113,6 +113,7 @@ def intruder(stack: Stack) -> Iterator[Intruder]:
     before = stack.ctl_conf.read_text()
     stack.ctl_conf.write_text(before + OTHERS)
     assert stack.host.run("service", "ctld", "reload")["rc"] == 0
+    until(lambda: len(stack.host_state()["luns"]) == 1)
     yield Intruder(stack)
     stack.ctl_conf.write_text(before)
     assert stack.host.run("service", "ctld", "reload")["rc"] == 0
@@ -185,7 +186,7 @@ def test_a_volume_lives_its_life_for_a_user_who_is_not_root(stack: Stack) -> Non
         "zfs set mountpoint=/etc tank/csi",
         "zfs set canmount=on tank/csi",
         "zfs set quota=none tank/csi",
-        "zfs set org.freebsd.storage:owner=x tank/csi",
+        "zfs set org.freebsd.storage:owner=x tank/other/secret",
         "zfs rename tank/csi/own tank/other/own",
         "zfs rename tank/other/secret tank/csi/secret",
         "zfs clone tank/other/secret@s tank/csi/secret",

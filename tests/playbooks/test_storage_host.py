@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness import restricted
 from tests.playbooks.play import play
 from tests.playbooks.role import role_variables
 from tests.simulator.host import SimulatedHost
@@ -191,3 +192,38 @@ def test_the_grammar_is_changed_only_while_ctld_does_not_run(
     assert changed.ok, changed.output
     assert ctl_conf.read_text().startswith('# BEGIN freebsd.storage portal-group\nportal-group "csi" {\n')
     assert host.run("service", "ctld", "status")["rc"] == 0
+
+
+@pytest.mark.parametrize("privilege", ["sudo", "doas"])
+def test_logins_that_are_not_root_come_and_go(host: SimulatedHost, directory: Path, privilege: str) -> None:
+    """Check mode on a bare host; then made, unchanged, taken back, unchanged; and nothing of it is left."""
+    if (reason := restricted.possible()) is not None:
+        pytest.skip(reason)
+    variables = restricted.variables(host, directory, privilege)
+    before = host.control("state")
+    checked = play("storage_host", host, directory, variables, check=True)
+    assert checked.ok, checked.output
+    assert host.control("state") == before
+
+    runs = [play("storage_host", host, directory, variables) for _ in range(2)]
+    assert [run.ok for run in runs] == [True, True], runs[0].output + runs[1].output
+    assert runs[1].changed == 0, runs[1].output
+    program = host.root / "usr/local/libexec/freebsd-storage"
+    assert program.stat().st_mode & 0o7777 == 0o755
+    home = host.root / "home/csi"
+    for path in (home, home / ".ssh", home / ".ssh/authorized_keys", program):
+        assert path.stat().st_uid == 0
+    key = restricted.key(directory).with_suffix(".pub").read_text().strip()
+    assert f'restrict,from="127.0.0.1" {key}' in (home / ".ssh/authorized_keys").read_text().splitlines()
+
+    absent = variables | {"storage_host_state": "absent"}
+    runs = [play("storage_host", host, directory, absent) for _ in range(2)]
+    assert [run.ok for run in runs] == [True, True], runs[0].output + runs[1].output
+    assert runs[1].changed == 0, runs[1].output
+    assert not program.exists()
+    assert not home.exists()
+    assert "freebsd-storage" not in (host.root / "etc/group").read_text()
+    assert "csi:" not in (host.root / "etc/passwd").read_text()
+    assert "csi" not in host.run("zfs", "allow", PARENT)["out"]
+    rules = {"sudo": "usr/local/etc/sudoers.d/freebsd-storage", "doas": "usr/local/etc/doas.conf"}[privilege]
+    assert not (host.root / rules).exists() or "freebsd" not in (host.root / rules).read_text()

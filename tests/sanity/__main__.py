@@ -2,7 +2,10 @@
 Run csi-sanity over combinations of release, grammar, access type and sockets, each on a host of its own.
 
     python -m tests.sanity [--quick] [--release RELEASE] [--grammar classic|ucl] [--access mount|block]
-                           [--sockets one|split] [--rung auto|standby|forked|plain] [--focus REGEX]
+                           [--sockets one|split] [--rung auto|standby|forked|plain]
+                           [--privilege none|sudo|doas] [--focus REGEX]
+
+With a privilege the host is a bare one that the role is run on, and the driver logs in as the user which the role made.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.harness import restricted
 from tests.harness.leaks import leftovers
 from tests.harness.stack import Stack
 from tests.harness.tally import Tally
@@ -51,6 +55,9 @@ def main() -> int:
     if os.geteuid() != 0:
         tally.skip("sanity", "csi-sanity attaches, formats and mounts: it needs root and loop devices")
         return tally.close()
+    if arguments.privilege != "none" and (reason := restricted.possible()) is not None:
+        tally.skip(f"sanity: {arguments.privilege}", reason)
+        return tally.close()
     try:
         binary = csi_sanity()
     except Unavailable as error:
@@ -69,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--release", help="the FreeBSD that is simulated, when it is to be only one")
     parser.add_argument("--grammar", choices=("classic", "ucl"), help="the one its ctld reads")
     parser.add_argument("--rung", default="auto", help="the fastest way in which playbooks may be run")
+    parser.add_argument("--privilege", choices=("none", "sudo", "doas"), default="none", help="of the driver's login")
     parser.add_argument("--focus", help="run only the specs whose name matches")
     arguments = parser.parse_args()
     quick = arguments.quick
@@ -83,6 +91,7 @@ def _run(
     binary: Path, machine: Machine, access: str, sockets: str, arguments: argparse.Namespace, tally: Tally
 ) -> None:
     combination = f"{access}, {sockets} socket{'s' if sockets == 'split' else ''}, {machine}, rung {arguments.rung}"
+    combination += f", {arguments.privilege}" if arguments.privilege != "none" else ""
     print(f"== csi-sanity: {combination}", flush=True)
     began = time.monotonic()
     settings = {
@@ -90,7 +99,13 @@ def _run(
         "ansible": {"rung": arguments.rung},
         "alpha_capabilities": knows_health(binary),
     }
-    with Stack(split=sockets == "split", settings=settings, release=machine.release, grammar=machine.grammar) as stack:
+    with Stack(
+        split=sockets == "split",
+        settings=settings,
+        release=machine.release,
+        grammar=machine.grammar,
+        privilege=arguments.privilege,
+    ) as stack:
         report = stack.directory / "report.json"
         argv = _argv(binary, stack, access, report, arguments.focus)
         result = subprocess.run(argv, check=False, timeout=TIMEOUT, capture_output=True, text=True)

@@ -116,6 +116,9 @@ class Accounts:
         others = [each for each in self.groups() if each.name != group.name]
         self._save_groups([*others, group])
 
+    def remove_group(self, name: str) -> None:
+        self._save_groups([each for each in self.groups() if each.name != name])
+
     def remove(self, name: str) -> None:
         """Remove a user, his group if it has his name and no other members, and his memberships."""
         user = self.user(name)

@@ -103,10 +103,19 @@ def _groupadd(machine: Machine, name: str, given: dict[str, str]) -> Result:
     return Result()
 
 
+def _groupdel(machine: Machine, name: str, _given: dict[str, str]) -> Result:
+    accounts = Accounts(machine)
+    if accounts.group(name) is None:
+        return Result(EX_DATAERR, err=f"pw: unknown group `{name}'\n")
+    accounts.remove_group(name)
+    return Result()
+
+
 _Verb = Callable[[Machine, str, dict[str, str]], Result]
 _VERBS: dict[str, tuple[_Verb, str, str]] = {
     "useradd": (_useradd, _USER_OPTIONS, "nucdgms"),
     "usermod": (_usermod, _USER_OPTIONS, "ncds"),
     "userdel": (_userdel, _USER_OPTIONS, "nr"),
     "groupadd": (_groupadd, _GROUP_OPTIONS, "ng"),
+    "groupdel": (_groupdel, _GROUP_OPTIONS, "n"),
 }
