@@ -117,8 +117,9 @@ def intruder(stack: Stack) -> Iterator[Intruder]:
     yield Intruder(stack)
     stack.ctl_conf.write_text(before)
     assert stack.host.run("service", "ctld", "reload")["rc"] == 0
+    until(lambda: stack.host_state()["luns"] == [])
     for dataset in ("tank/csi/own", "tank/other"):
-        until(lambda name=dataset: stack.host.run("zfs", "destroy", "-r", name)["rc"] == 0)
+        assert stack.host.run("zfs", "destroy", "-r", dataset)["rc"] == 0
 
 
 @pytest.fixture

@@ -210,6 +210,9 @@ def destroy_dataset(session: Session, dataset: Dataset) -> None:
         raise ZfsError(messages.cannot_destroy(dataset.name, messages.DENIED))
     if dataset.kind == VOLUME and session.storage.is_open(dataset):
         raise ZfsError(messages.cannot_destroy(dataset.name, messages.BUSY))
+    if len(list(session.tree.subtree(dataset))) > 1:
+        # A recursive destroy goes on past what is busy; of a dataset with children the kernel says EEXIST.
+        raise ZfsError(messages.cannot_destroy(dataset.name, messages.EXISTS))
     if dataset.kind == FILESYSTEM:
         _unmount(session, dataset)
     origin = dataset.origin
