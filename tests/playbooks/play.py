@@ -37,17 +37,19 @@ class Play:
         return self.status == 0
 
 
-def play(
-    playbook: str,
+def play(  # noqa: PLR0913 - what a person can say on the command line
+    playbook: str | Path,
     host: SimulatedHost,
     directory: Path,
     variables: Mapping[str, Any],
     *,
     check: bool = False,
+    verbose: bool = False,
+    timeout: float = TIMEOUT,
     inventory: Path | None = None,
 ) -> Play:
     """
-    Run `playbooks/<playbook>.yml` with real ansible-playbook over real SSH; `directory` is for its files.
+    Run `playbooks/<playbook>.yml`, or a file, with real ansible-playbook over real SSH; `directory` is for its files.
 
     Without an inventory one is made for the host.
     """
@@ -57,7 +59,8 @@ def play(
         f"--inventory={inventory}",
         f"--extra-vars={json.dumps(dict(variables))}",
         *(["--check", "--diff"] if check else []),
-        str(REPOSITORY / "playbooks" / f"{playbook}.yml"),
+        *(["--diff", "-vvv"] if verbose else []),
+        str(playbook if isinstance(playbook, Path) else REPOSITORY / "playbooks" / f"{playbook}.yml"),
     ]
     result = subprocess.run(
         argv,
@@ -68,7 +71,7 @@ def play(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=TIMEOUT,
+        timeout=timeout,
     )
     recap = RECAP.search(result.stdout)
     tasks, changed = (int(recap[1]), int(recap[2])) if recap else (0, 0)

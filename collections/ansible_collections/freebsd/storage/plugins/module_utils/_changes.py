@@ -43,7 +43,8 @@ class Change(NamedTuple):
     What becomes of an object that a person named, in the form in which it is reported.
 
     `due`: it is not as it is to be. `tell` makes a noun of the `dataset` once it is read again.
-    `hint` is shown in the difference beside the noun: secrets cannot be.
+    `hint` is shown in the difference beside the noun: secrets cannot be. `assumed` is not there, and
+    was taken to be, because in check mode earlier tasks have not made it.
     """
 
     before: Noun
@@ -52,3 +53,4 @@ class Change(NamedTuple):
     dataset: str = ""
     tell: Optional[Callable[[Dataset], dict[str, object]]] = None
     hint: Mapping[str, object] = {}
+    assumed: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import Optional
 
 from . import _names, _settings
 from ._ctl.model import Kernel
-from ._ctl.seam import CtlHost, Section
+from ._ctl.seam import CtlHost
 from ._facts import facts_of
 from ._state import Facts
 from ._zfs import api, parse
@@ -38,10 +38,8 @@ def read_facts(
     reading = commands.start(api.read(parent))
     kernel: Optional[Kernel] = None
     kernel_problem: Optional[HostError] = None
-    section: Optional[Section] = None
     try:
         kernel = ctl.observe() if ctl is not None else None
-        section = ctl.section(owner, kernel) if ctl is not None and kernel is not None and by_name else None
     except HostError as error:
         kernel_problem = error
     finally:
@@ -52,10 +50,18 @@ def read_facts(
     inventory = parse.inventory(done.out, parent, owner)
     _settings.check_parent(settings_dir, parent, inventory.parent_guid)
     facts = facts_of(inventory, owner, kernel)
-    facts = facts._replace(
-        kernel_problem=kernel_problem, section=section, now=int(time.time()), settings_dir=settings_dir
-    )
+    facts = facts._replace(kernel_problem=kernel_problem, now=int(time.time()), settings_dir=settings_dir)
+    if by_name and ctl is not None and kernel is not None:
+        facts = _with_section(facts, ctl, kernel)
     return facts._replace(drift=(*facts.drift, *_strays(facts)))
+
+
+def _with_section(facts: Facts, ctl: CtlHost, kernel: Kernel) -> Facts:
+    """Return the facts with what people named in ctl.conf, or why that is not known."""
+    try:
+        return facts._replace(section=ctl.section(facts.owner, kernel))
+    except HostError as error:
+        return facts._replace(section_problem=error)
 
 
 def read_parent(commands: Commands, parent: str, settings_dir: str) -> int:

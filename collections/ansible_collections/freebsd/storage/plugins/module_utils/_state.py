@@ -52,6 +52,7 @@ class Facts(NamedTuple):
     those of this round. `section` is what people named in ctl.conf, None where it was not looked
     at, and `entered` has the keys in it that this round changes.
     `known` is what is kept there about other hosts, at `now`.
+    `assuming`: what people name and is not there is to be taken for made by an earlier task, as in check mode.
     """
 
     owner: str
@@ -95,6 +96,8 @@ class Facts(NamedTuple):
     copying: bool = False
     idle: bool = False
     settings_dir: str = ""
+    assuming: bool = False
+    section_problem: Optional[HostError] = None
 
     def copy_named(self, name: str) -> Optional[Copy]:
         """Return the copy that is to become the volume with this CSI name."""
@@ -456,6 +459,8 @@ def known_kernel(facts: Facts) -> Kernel:
 def known_section(facts: Facts) -> Section:
     """Return what people named in ctl.conf; raise `HostError` where that is not known."""
     known_kernel(facts)
+    if facts.section_problem is not None:
+        raise facts.section_problem
     if facts.section is None:
         raise HostError("internal", "the configuration of ctld was not read")
     return facts.section

@@ -101,6 +101,10 @@ options:
         C(name@addresses#checksum) the name says which node it is; the rest may change.
       - Kind C(publication), absent. C(volume), the uuid; C(node), or none for every node. Done only when the kernel
         shows neither port nor session any more.
+      - Kinds C(zvol), C(zfs_dataset), C(zfs_snapshot), C(zfs_clone), C(iscsi_portal_group), C(ctl_auth_group) and
+        C(iscsi_target), present or absent. The options of the modules of these names, except that a secret is given by
+        its name in O(secrets). In check mode, what such an item needs and is not there is taken to be made before, and
+        named in RV(results[].assumed).
     type: list
     elements: dict
     required: true
@@ -244,6 +248,31 @@ EXAMPLES = r"""
   until: copied.results[0].error is not defined
   retries: 100
   delay: 10
+
+- name: Have a disk and a target for people, in one exchange
+  freebsd.storage.apply:
+    parent: tank/vm
+    resources:
+      - key: disk
+        kind: zvol
+        name: disk0
+        size: 10G
+      - key: clients
+        kind: ctl_auth_group
+        name: clients
+        chap:
+          - user: client
+            secret: client
+      - key: target
+        kind: iscsi_target
+        name: iqn.2026-01.org.example:disks
+        auth_group: clients
+        portal_groups: [lan]
+        luns:
+          - number: 0
+            zvol: disk0
+    secrets:
+      client: "{{ vault_chap_secret }}"
 
 - name: Withdraw it from every node
   freebsd.storage.apply:
@@ -464,6 +493,12 @@ results:
           returned: success
           type: int
           sample: 0
+    assumed:
+      description: Datasets that are not there, and were taken to be.
+      returned: in check mode, if there are any
+      type: list
+      elements: str
+      sample: [tank/csi/disk0]
     error:
       description:
         - Why the item could not be brought about. V(code) is one of invalid, not_found, source_not_found,

@@ -113,7 +113,7 @@ class Engine:
         self._drift += facts.drift
         if self._request.check_mode:
             self._drift += kept(facts.trash, sweeping.ours(facts, facts.trash))
-            self._predict(upkeep.predicted(facts), items)
+            self._predict(upkeep.predicted(facts)._replace(assuming=True), items)
             return []
         self.begun = True
         self._stirred |= facts.trash.used and bool(upkeep.leftovers(facts))

@@ -36,6 +36,7 @@ class Outcome(NamedTuple):
     before: Noun = None
     error: Optional[HostError] = None
     hint: Mapping[str, object] = {}
+    assumed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return the item's result."""
@@ -44,7 +45,7 @@ class Outcome(NamedTuple):
             told["error"] = self.error.as_dict()
         else:
             told[self.item.noun] = self.noun
-        return told
+        return {**told, "assumed": list(self.assumed)} if self.assumed else told
 
     def diff(self) -> dict[str, object]:
         """Return the item's difference, fit to be shown."""
@@ -61,7 +62,7 @@ def predicted(each: Planned, owner: str) -> Outcome:
     """Return what would become of an item."""
     change = each.plan.change
     if change is not None:
-        return Outcome(each.item, change.due, change.after, change.before, hint=change.hint)
+        return Outcome(each.item, change.due, change.after, change.before, hint=change.hint, assumed=change.assumed)
     for step in each.plan.steps:
         if isinstance(step, Refuse):
             return Outcome(each.item, error=step.error)

@@ -23,7 +23,7 @@ from . import api, check, confile, parse, remember
 from .choose import Choice, choose
 from .conf import owner_place
 from .grammar import draw, grammar_of, stands
-from .model import Daemon, Kernel
+from .model import Daemon, Kernel, Session
 from .seam import Clock, Patience, Section, Settled, SystemClock, Wanted
 from .sections import AuthGroup, Entry, Named
 from .trial import objections
@@ -80,6 +80,13 @@ class LocalCtl:
         named = remember.recalled(part)
         stale = frozenset(key for key, each in named.items() if not stands(grammar, part, each))
         return Section(named, parse.targets_named(others), stale)
+
+    def logins(self) -> tuple[Session, ...]:
+        done = self._commands.run(api.islist())
+        if parse.no_module(done):
+            return ()
+        _check(done)
+        return parse.logins(done.out)
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         self._reloads, self._complaint = 0, ""

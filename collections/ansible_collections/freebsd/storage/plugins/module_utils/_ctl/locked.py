@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 from .. import _settings
 from ..command import Commands
-from .model import Kernel
+from .model import Kernel, Session
 from .seam import CtlHost, Section, Settled, Wanted
 
 
@@ -36,6 +36,9 @@ class LockedCtl:
     def section(self, owner: str, kernel: Kernel) -> Section:
         with self._locked():
             return self._ctl.section(owner, kernel)
+
+    def logins(self) -> tuple[Session, ...]:
+        return self._ctl.logins()
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         with self._locked():

@@ -63,6 +63,14 @@ class Lun(NamedTuple):
     device_id: str
 
 
+class Session(NamedTuple):
+    """An initiator that is logged in to a target, and the address it came from."""
+
+    initiator: str
+    address: str
+    target: str
+
+
 class Daemon(NamedTuple):
     """The running ctld, or how it would be started; `pid` None: it does not run."""
 

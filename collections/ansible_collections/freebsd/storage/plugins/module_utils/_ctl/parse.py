@@ -18,7 +18,7 @@ from typing import Optional
 
 from ..command import Completed
 from ..errors import HostError
-from .model import DEFAULT_CONFIG, DEFAULT_MAX_LUNS, DEFAULT_MAX_PORTS, Daemon, Lun, Port
+from .model import DEFAULT_CONFIG, DEFAULT_MAX_LUNS, DEFAULT_MAX_PORTS, Daemon, Lun, Port, Session
 
 SAID_LIMIT = 600  # characters of a command's words that are handed on
 
@@ -61,6 +61,15 @@ def sessions(text: str) -> frozenset[str]:
     for _id, body in _entries(text, "ctlislist", "connection"):
         found.update(_unescaped(value) for name, _n, value in _ELEMENT.findall(body) if name == "target")
     return frozenset(found)
+
+
+def logins(text: str) -> tuple[Session, ...]:
+    """Return the sessions of `ctladm islist -x`. What an initiator calls itself is its own affair."""
+    found: list[Session] = []
+    for _id, body in _entries(text, "ctlislist", "connection"):
+        values = {name: _unescaped(value) for name, _n, value in reversed(_ELEMENT.findall(body))}
+        found.append(Session(values.get("initiator", ""), values.get("initiator_addr", ""), values.get("target", "")))
+    return tuple(found)
 
 
 def daemon(done: Completed) -> Optional[Daemon]:

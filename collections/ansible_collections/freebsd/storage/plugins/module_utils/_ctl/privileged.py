@@ -20,7 +20,7 @@ from .._settings import REMEDY
 from ..command import Commands, Completed, Dialogue
 from ..errors import CODES, HostError
 from . import wire
-from .model import Kernel
+from .model import Kernel, Session
 from .seam import Section, Settled, Wanted
 
 PROGRAM = "/usr/local/libexec/freebsd-storage"
@@ -40,8 +40,14 @@ class PrivilegedCtl:
         return wire.heard_kernel(answer)
 
     def section(self, owner: str, kernel: Kernel) -> Section:  # noqa: ARG002 - the seam's
+        raise self._reserved()
+
+    def logins(self) -> tuple[Session, ...]:
+        raise self._reserved()
+
+    def _reserved(self) -> HostError:
         # What people name may be a target for everybody, so it takes a person who is root.
-        raise HostError(
+        return HostError(
             "unsupported",
             "portal-groups, auth-groups and targets with names of their own need a login as root, and privilege none",
             option="privilege",

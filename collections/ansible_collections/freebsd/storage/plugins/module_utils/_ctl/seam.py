@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple, Optional, Protocol
 
-from .model import Export, Kernel
+from .model import Export, Kernel, Session
 from .sections import Named
 
 
@@ -86,6 +86,10 @@ class CtlHost(Protocol):
 
     def section(self, owner: str, kernel: Kernel) -> Section:
         """Read what people named for this owner; raise `HostError` where it cannot be read."""
+        ...
+
+    def logins(self) -> tuple[Session, ...]:
+        """Look at who is logged in; raise `HostError` where that cannot be read."""
         ...
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:

@@ -30,10 +30,11 @@ _VALUE = re.compile(r"[\x20-\x7e]{1,1023}")
 
 
 class Made(NamedTuple):
-    """The command that makes a dataset, and what it will be."""
+    """The command that makes a dataset, what it will be, and what was assumed to be there (see `needed`)."""
 
     argv: Sequence[str]
     dataset: Dataset
+    assumed: tuple[str, ...] = ()
 
 
 class Settled(NamedTuple):
@@ -63,10 +64,11 @@ class Subject(NamedTuple):
         check_settled(facts, name)
         found = facts.dataset(name)
         if found is None:
-            check_home(facts, name)
+            home = _home(name)
+            assumed = needed(facts, home, f"{name} has to be in it", option="name")
             made = self.make(facts, name)
             dataset = made.dataset._replace(noun=self.noun, guid=CHOSEN_BY_HOST)
-            return self._plan(facts, None, dataset, [RunZfs(tuple(made.argv), name)])
+            return self._plan(facts, None, dataset, [RunZfs(tuple(made.argv), name)], (*assumed, *made.assumed))
         self._check_ours(facts, found)
         settled = self.settle(facts, found)
         claim = {} if found.noun else marks(self.noun, owner_value(facts))
@@ -74,11 +76,19 @@ class Subject(NamedTuple):
         steps = [RunZfs(tuple(api.set_properties(name, settings)), name)] if settings else []
         return self._plan(facts, found, settled.dataset._replace(noun=self.noun), steps)
 
-    def _plan(self, facts: Facts, before: Optional[Dataset], after: Dataset, steps: Sequence[Step]) -> Plan:
+    def _plan(
+        self,
+        facts: Facts,
+        before: Optional[Dataset],
+        after: Dataset,
+        steps: Sequence[Step],
+        assumed: tuple[str, ...] = (),
+    ) -> Plan:
         tell = teller(facts.parent)
         told = None if before is None else tell(before)
         resizes = resizes_of(facts, after)
         change = Change(told, tell(after), due=bool(steps or resizes), dataset=after.name, tell=tell)
+        change = change._replace(assumed=assumed)
         if not steps and not resizes:
             return Plan(facts, (), None, change=change)
         return Plan(facts.with_dataset(after.name, after), (*steps, *resizes), None, change=change)
@@ -171,11 +181,17 @@ def check_settled(facts: Facts, name: str) -> None:
         raise NextRound
 
 
-def check_home(facts: Facts, name: str) -> None:
-    """Raise `HostError` unless what the dataset or snapshot belongs below is there."""
-    home = name.partition("@")[0] if "@" in name else name.rpartition("/")[0]
-    if facts.dataset(home) is None:
-        raise HostError("not_found", f"there is no dataset {home} for {name} to be in: make it first", option="name")
+def needed(facts: Facts, name: str, why: str, *, option: str, code: str = "not_found") -> tuple[str, ...]:
+    """
+    Raise `HostError` unless the dataset or snapshot is there.
+
+    Where it may be assumed to be made before, as in check mode, return its name instead.
+    """
+    if facts.dataset(name) is not None:
+        return ()
+    if facts.assuming:
+        return (name,)
+    raise HostError(code, f"there is no {name}, but {why}: make it first", option=option)
 
 
 def exporters(facts: Facts, dataset: str) -> list[str]:
@@ -268,8 +284,13 @@ def _clones(facts: Facts, snapshot: Dataset) -> list[str]:
     return sorted(planned | {clone for clone in snapshot.clones if clone not in facts.named})
 
 
+def _home(name: str) -> str:
+    """Return the dataset in which another is, or to which a snapshot belongs."""
+    return name.partition("@")[0] if "@" in name else name.rpartition("/")[0]
+
+
 def _related(name: str, other: str) -> bool:
-    return name == other or _is_below(name, other) or _is_below(other, name)
+    return name == other or any(_is_below(*pair) for pair in ((name, other), (other, name)))
 
 
 def _is_below(name: str, other: str) -> bool:

@@ -36,7 +36,7 @@ def resolved(facts: Facts, kind: str, name: str) -> str:
     return full if f"{kind} {full}" in known_section(facts).named else name
 
 
-def plan_present(facts: Facts, wanted: Named, hint: Mapping[str, object]) -> Plan:
+def plan_present(facts: Facts, wanted: Named, hint: Mapping[str, object], assumed: tuple[str, ...] = ()) -> Plan:
     """Have the entry in ctl.conf, and the kernel show what it shows of such."""
     section = known_section(facts)
     if known_kernel(facts).daemon.pid is None:
@@ -46,7 +46,7 @@ def plan_present(facts: Facts, wanted: Named, hint: Mapping[str, object]) -> Pla
     same = before == wanted and wanted.key not in section.stale
     due = not same or bool(check.unmet([wanted], known_kernel(facts)))
     told = None if before is None else noun_of(facts.owner, before)
-    change = Change(told, noun_of(facts.owner, wanted), due=due, hint=hint if told else {})
+    change = Change(told, noun_of(facts.owner, wanted), due=due, hint=hint if told else {}, assumed=assumed)
     if not due:
         return Plan(facts, (), None, change=change)
     return Plan(facts.with_entry(wanted.key, wanted), (Enter(wanted.key, wanted, before),), None, change=change)

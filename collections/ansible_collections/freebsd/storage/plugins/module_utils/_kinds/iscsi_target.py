@@ -48,7 +48,9 @@ class _Wanted(NamedTuple):
         )
         _check_room(facts, target)
         _check_luns(facts, target)
-        return entries.plan_present(facts, target, {})
+        names = [datasets.full_name(facts, lun.zvol) for lun in self.luns.values()]
+        assumed = tuple(name for name in names if facts.dataset(name) is None)
+        return entries.plan_present(facts, target, {}, assumed)
 
 
 class _Unwanted(NamedTuple):
@@ -70,9 +72,10 @@ def _check_ours(facts: Facts, name: str) -> None:
 def _lun(facts: Facts, wanted: _LunWanted) -> Lun:
     name = datasets.full_name(facts, wanted.zvol)
     datasets.check_settled(facts, name)
-    found = facts.dataset(name)
-    if found is None or found.type != VOLUME:
-        raise HostError("source_not_found", f"there is no volume {name}: make it with zvol first", option="luns")
+    datasets.needed(facts, name, "it is to be a LUN", option="luns", code="source_not_found")
+    found = facts.dataset(name) or Dataset(name, VOLUME, guid=CHOSEN_BY_HOST, noun="zvol")
+    if found.type != VOLUME:
+        raise HostError("invalid", f"luns: {name} is a {found.type}, not a volume", option="luns")
     if not found.noun:
         msg = f"{name} was not made by {facts.owner}, so it is not exported: adopt it first, with zvol and adopt true"
         raise HostError("foreign_name", msg, option="luns")

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from .._state import Facts, owner_value
 from .._zfs import api, values
 from .._zfs.dataset import VOLUME, Dataset, marks
-from ..errors import HostError
 from .datasets import (
     ADOPT,
     NAME,
@@ -27,6 +26,7 @@ from .datasets import (
     different,
     differently,
     full_name,
+    needed,
     nouns_of,
 )
 from .kind import Kind, NounDict, Options, Wish
@@ -42,9 +42,8 @@ class _Clone(NamedTuple):
     def make(self, facts: Facts, name: str) -> Made:
         snapshot = full_name(facts, self.snapshot)
         check_settled(facts, snapshot)
-        source = facts.dataset(snapshot.partition("@")[0])
-        if source is None or facts.dataset(snapshot) is None:
-            raise HostError("source_not_found", f"there is no snapshot {snapshot}", option="snapshot")
+        assumed = needed(facts, snapshot, f"{name} is to be its clone", option="snapshot", code="source_not_found")
+        source = facts.dataset(snapshot.partition("@")[0]) or Dataset(snapshot, VOLUME)
         own = {"volmode": "dev"} if source.type == VOLUME else {}
         settings = {**own, **self.properties}
         dataset = Dataset(
@@ -55,7 +54,8 @@ class _Clone(NamedTuple):
             volblocksize=source.volblocksize,
             origin=snapshot,
         )
-        return Made(api.make_clone(name, snapshot, {**settings, **marks(NOUN, owner_value(facts))}), dataset)
+        argv = api.make_clone(name, snapshot, {**settings, **marks(NOUN, owner_value(facts))})
+        return Made(argv, dataset, assumed)
 
     def settle(self, facts: Facts, found: Dataset) -> Settled:
         snapshot = full_name(facts, self.snapshot)

@@ -1,0 +1,141 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the freebsd.storage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: EXE001 - Ansible reads the first line, nobody runs the file
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: zfs_snapshot
+short_description: "Have a snapshot"
+version_added: 0.1.0
+description:
+  - Takes, adopts and destroys snapshots of filesystems and volumes below a parent dataset.
+  - A snapshot that is there is left as it is, whatever was written since. Only those that were taken or adopted by
+    this module are destroyed, and never one that has clones.
+author:
+  - The freebsd.storage contributors (@freebsd-storage)
+extends_documentation_fragment:
+  - freebsd.storage._options
+  - freebsd.storage._options.scope
+  - freebsd.storage._options.changing
+  - freebsd.storage._options.adopt
+  - freebsd.storage._attributes
+options:
+  name:
+    description:
+      - The snapshot's name below O(parent), such as V(disk0@monday).
+    type: str
+    required: true
+seealso:
+  - module: freebsd.storage.zfs_snapshot_info
+  - module: freebsd.storage.zfs_clone
+  - module: freebsd.storage.apply
+"""
+
+EXAMPLES = r"""
+- name: A snapshot
+  freebsd.storage.zfs_snapshot:
+    parent: tank/vm
+    name: disk0@monday
+
+- name: No snapshot
+  freebsd.storage.zfs_snapshot:
+    parent: tank/vm
+    name: disk0@monday
+    state: absent
+"""
+
+RETURN = r"""
+zfs_snapshot:
+  description: The snapshot as it is now; null when it is absent.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name below the parent.
+      returned: success
+      type: str
+      sample: disk0@monday
+    dataset:
+      description: Its whole name.
+      returned: success
+      type: str
+      sample: tank/vm/disk0@monday
+    type:
+      description: What it is in ZFS.
+      returned: success
+      type: str
+      sample: snapshot
+    managed:
+      description: Whether it was made or adopted by the owner.
+      returned: success
+      type: bool
+      sample: true
+    guid:
+      description: Its identity in ZFS.
+      returned: success
+      type: str
+      sample: "5658907873277586866"
+    used_bytes:
+      description: What it takes up, with all that belongs to it.
+      returned: success
+      type: int
+      sample: 57344
+    created:
+      description: When it was made, in seconds since the epoch.
+      returned: success
+      type: int
+      sample: 1767225600
+    clones:
+      description: The datasets that were cloned from it.
+      returned: success
+      type: list
+      elements: str
+      sample: [tank/vm/copy]
+host:
+  description: About the host and this run.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: The release of the running kernel.
+      returned: always
+      type: str
+      sample: 14.3-RELEASE
+    reloads:
+      description: How often ctld was told to reload.
+      returned: always
+      type: int
+      sample: 1
+    commands:
+      description: How many commands were run.
+      returned: always
+      type: int
+      sample: 6
+    drift:
+      description: What is not as it should be, and was left alone.
+      returned: always
+      type: list
+      elements: dict
+      sample: []
+error:
+  description: Why it failed, with a C(code) as in M(freebsd.storage.apply).
+  returned: failure
+  type: dict
+  sample: {code: not_found, msg: there is no dataset tank/vm/web for tank/vm/web/disk0 to be in}
+"""
+
+from ..module_utils._kinds.module import run_kind
+from ..module_utils._kinds.zfs_snapshot import KIND
+
+
+def main() -> None:
+    """Declare the options, bring it about, exit."""
+    run_kind(KIND)
+
+
+if __name__ == "__main__":
+    main()
