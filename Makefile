@@ -11,7 +11,7 @@ SSH = auto
 HISTORIES = 40
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain warm soak-warm properties playbooks deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties playbooks deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
@@ -20,6 +20,7 @@ help:
 	@echo 'make unit          the unit tests'
 	@echo 'make sanity        csi-sanity: mount and block, one socket and split sockets'
 	@echo 'make sanity-plain  the same with stock ansible-runner, slower'
+	@echo 'make sanity-doas   some of it, with a driver that is not root on the storage host'
 	@echo 'make warm          kill the warm processes, compare the rungs, look for leaks'
 	@echo 'make soak-warm     the same with 2,000 runs'
 	@echo 'make properties    random histories of volumes against a model; HISTORIES=100 says how many'
@@ -50,6 +51,9 @@ sanity: environment
 
 sanity-plain: environment
 	@$(PY) -m tests.ci sanity-plain
+
+sanity-doas: environment
+	@$(PY) -m tests.ci sanity-doas
 
 warm: environment
 	@$(PY) -m tests.ci warm

@@ -133,5 +133,8 @@ def _masked(text: str, line: str) -> str:
 
 
 def _tell(say: IO[bytes], line: str) -> None:
+    # A caller that does not listen is ended as well: it holds up everybody.
+    signal.alarm(_IDLE_SECONDS)
     say.write(line.encode() + b"\n")
     say.flush()
+    signal.alarm(0)
