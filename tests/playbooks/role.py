@@ -17,6 +17,7 @@ def role_variables(info: dict[str, Any]) -> dict[str, Any]:
         "storage_host_settings_dir": info["settings_dir"],
         "storage_host_ctl_conf": str(root / "etc" / "ctl.conf"),
         "storage_host_loader_conf": str(root / "boot" / "loader.conf"),
+        "storage_host__pf_conf": str(root / "etc/pf.conf"),
         "storage_host_python": info["python"],
         "storage_host__path": f"{root}/bin:/usr/bin:/bin",
         "storage_host__program": str(root / "usr/local/libexec/freebsd-storage"),

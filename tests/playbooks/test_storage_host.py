@@ -227,3 +227,31 @@ def test_logins_that_are_not_root_come_and_go(host: SimulatedHost, directory: Pa
     assert "csi" not in host.run("zfs", "allow", PARENT)["out"]
     rules = {"sudo": "usr/local/etc/sudoers.d/freebsd-storage", "doas": "usr/local/etc/doas.conf"}[privilege]
     assert not (host.root / rules).exists() or "freebsd" not in (host.root / rules).read_text()
+
+
+def test_only_the_storage_networks_reach_the_portals(
+    host: SimulatedHost, directory: Path, variables: dict[str, Any]
+) -> None:
+    """Where pf runs, an anchor lets them in and nobody else; the administrator's rules stay, and come back alone."""
+    networks = variables | {"storage_host_networks": ["192.0.2.0/24", "2001:db8::/64"]}
+    refused = play("storage_host", host, directory, networks)
+    assert "pf, which does not run" in refused.output
+    pf_conf = host.root / "etc/pf.conf"
+    pf_conf.write_text("pass in proto tcp to any port 22\n")
+    host.run("sysrc", "pf_enable=YES")
+    host.control("reboot")
+
+    runs = [play("storage_host", host, directory, networks) for _ in range(2)]
+    assert [run.ok for run in runs] == [True, True], runs[0].output + runs[1].output
+    assert runs[1].changed == 0, runs[1].output
+    port = variables["storage_host_portals"][0].rpartition(":")[2]
+    assert host.control("state")["pf"] == [
+        "pass in proto tcp to any port 22",
+        f"pass in quick proto tcp from {{ 192.0.2.0/24, 2001:db8::/64 }} to any port {{ {port} }}",
+        f"block in quick proto tcp from any to any port {{ {port} }}",
+    ]
+
+    absent = networks | {"storage_host_state": "absent"}
+    assert play("storage_host", host, directory, absent).ok
+    assert host.control("state")["pf"] == ["pass in proto tcp to any port 22"]
+    assert pf_conf.read_text() == "pass in proto tcp to any port 22\n"

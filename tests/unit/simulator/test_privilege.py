@@ -110,3 +110,14 @@ def test_a_recursive_destroy_leaves_the_parent_of_what_is_busy(host: Box) -> Non
     host.machine.storage.open_volume("/dev/zvol/tank/other/v", holder="test")
     assert "cannot destroy 'tank/other': dataset already exists" in host.refused("zfs destroy -r tank/other")
     assert host.must("zfs list -H -o name -r tank/other").split() == ["tank/other", "tank/other/v"]
+
+
+def test_pfctl_tests_and_loads_rules(host: Box, tmp_path: Path) -> None:
+    file = tmp_path / "rules"
+    file.write_text("pass in proto tcp from any to any port 22\n")
+    assert host.must(f"pfctl -nf {file}") == ""
+    host.must(f"pfctl -f {file}")
+    file.write_text("# fine\nplease pass\n")
+    assert f"{file}:2: syntax error" in host.refused(f"pfctl -nf {file}")
+    assert "Permission denied" in host.refused(f"pfctl -nf {file}", user="csi")
+    assert "No such file" in host.refused("pfctl -s info")
