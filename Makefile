@@ -11,7 +11,7 @@ SSH = auto
 HISTORIES = 40
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties playbooks deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties playbooks collection ansible-test deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
@@ -25,6 +25,8 @@ help:
 	@echo 'make soak-warm     the same with 2,000 runs'
 	@echo 'make properties    random histories of volumes against a model; HISTORIES=100 says how many'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
+	@echo 'make collection    the collection on simulated hosts, and built, installed and used as its page says'
+	@echo 'make ansible-test  the collection as ansible-test checks it; fetches what that needs'
 	@echo 'make deploy-check  the Kubernetes manifests, offline'
 	@echo 'make packaging     the driver from the installed wheel, outside the tree'
 	@echo 'make bench-quick   how long the usual operations take'
@@ -66,6 +68,12 @@ properties: environment
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks
+
+collection: environment
+	@$(PY) -m tests.ci collection howto
+
+ansible-test: environment
+	@$(PY) -m tests.ci ansible-test
 
 deploy-check: environment
 	@$(PY) -m tests.ci deploy

@@ -46,6 +46,8 @@ TIERS = {
         _pytest("deploy"),
         _pytest("packaging"),
         _module("collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated"),
+        _module("ansible-test", "tests.ci.ansible_test"),
+        _module("howto", "pytest", "tests/playbooks/test_howto.py"),
         _pytest("playbooks"),
         _pytest("e2e"),
         _pytest("properties"),

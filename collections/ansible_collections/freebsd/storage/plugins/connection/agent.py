@@ -6,6 +6,18 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+name: agent
+short_description: connect via SSH client binary, with a Python interpreter kept alive
+description:
+  - The ssh connection, with an interpreter that is kept alive on the host where a broker is there to keep it.
+  - It has the options of the plugin P(ansible.builtin.ssh#connection) that is installed.
+author:
+  - The freebsd.storage contributors (@freebsd-storage)
+version_added: 0.1.0
+options: {}
+"""
+
 import contextlib
 import json
 import os
@@ -21,8 +33,11 @@ from ansible.utils.display import Display
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DOCUMENTATION = ssh.DOCUMENTATION.replace("name: ssh", "name: agent").replace(
-    "connect via SSH client binary", "connect via SSH client binary, with a Python interpreter kept alive"
+# The options are known at run time only. What reads a file without running it sees what stands above.
+globals().update(
+    DOCUMENTATION=ssh.DOCUMENTATION.replace("name: ssh", "name: agent").replace(
+        "connect via SSH client binary", "connect via SSH client binary, with a Python interpreter kept alive"
+    )
 )
 
 BROKER = "FREEBSD_STORAGE_BROKER"

@@ -421,11 +421,9 @@ class Chooser(Protocol):
 
     def uuid(self) -> str:
         """Return 32 hexadecimal digits nobody else has."""
-        ...
 
     def token(self) -> str:
         """Return 128 random bits, in hexadecimal, that nobody can guess."""
-        ...
 
 
 class NextRound(Exception):

@@ -48,7 +48,6 @@ class Running(Protocol):
 
     def wait(self) -> Completed:
         """Return when the command has ended, or was killed at the deadline."""
-        ...
 
 
 class Dialogue(Protocol):
@@ -56,15 +55,12 @@ class Dialogue(Protocol):
 
     def say(self, line: str) -> None:
         """Tell it a line; if it does not listen any more, `hear` will show it."""
-        ...
 
     def hear(self) -> Optional[str]:
         """Return its next line; None when it has ended, or at the deadline."""
-        ...
 
     def end(self) -> Completed:
         """End its input; return how it ended, `late` if it has not, after which it is left alone."""
-        ...
 
 
 class Commands(Protocol):
@@ -74,11 +70,9 @@ class Commands(Protocol):
 
     def start(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Running:
         """Start a command; raise `HostError` if it cannot be started."""
-        ...
 
     def run(self, argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
         """Run a command to its end."""
-        ...
 
     def run_all(self, argvs: Sequence[Sequence[str]], stdins: Sequence[Optional[bytes]] = ()) -> list[Completed]:
         """
@@ -86,7 +80,6 @@ class Commands(Protocol):
 
         `stdins` has what each reads on its standard input; where it is empty, none reads anything.
         """
-        ...
 
     def leave(self, pipeline: Sequence[Sequence[str]], log: int) -> None:
         """
@@ -95,15 +88,12 @@ class Commands(Protocol):
         They are in a session and a process group of their own, whose number becomes the first line of the file
         `log`. It is their standard error too, and stays open in each of them, and with it a lock on it.
         """
-        ...
 
     def converse(self, argv: Sequence[str]) -> Dialogue:
         """Start a command to be spoken to; it does not get what is held. Raise `HostError` as `start` does."""
-        ...
 
     def remaining(self) -> float:
         """Return the seconds until the deadline; negative when it has passed."""
-        ...
 
     def hold(self, descriptor: int) -> None:
         """
@@ -111,7 +101,6 @@ class Commands(Protocol):
 
         A lock on it outlives this process until the last of its commands has ended.
         """
-        ...
 
 
 class _Process:

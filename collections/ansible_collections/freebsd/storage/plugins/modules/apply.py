@@ -65,9 +65,10 @@ options:
         volume is served again once it is published once more, or its key is loaded by hand.
       - C(placement) of a volume that is made, for callers with several hosts, none by default. A dictionary that says
         how this host stands among them. C(seen) and C(unseen), other hosts that have no volume of that name, or
-        cannot be asked; without either this host is the only one. C(passes_on), false by default: another host will
-        be asked if this one has no room, so that the refusal is kept. A kept refusal holds while a host cannot be
-        asked, and for 10 minutes otherwise. C(closed), false by default: make no new volume. A volume is not made
+        cannot be asked; without either this host is the only one. C(passes_on), false by default, that another host
+        will be asked if this one has no room, so that the refusal is kept. A kept refusal holds while a host cannot be
+        asked, and for 10 minutes otherwise. C(closed), false by default, that no new volume is
+        to be made. A volume is not made
         either while a host cannot be asked that was never C(seen) here.
       - Kind C(volume), present, with C(uuid) in place of C(name). C(required_bytes) and C(limit_bytes). The volume
         grows if it is smaller; it never shrinks. While it is published, this is done only when the kernel shows the

@@ -49,7 +49,9 @@ class Destroying:
         done = self._jobs.remove([*free, *renames])
         self._jobs.changed.update(number for job in done for number in job.items)
         renamed = {job.argv[-1] for job in done}
-        self._jobs.remove([Job((number,), api.destroy_later(name)) for number, _, name in held if name in renamed])
+        self._jobs.remove(
+            [Job((number,), api.destroy_later(name)) for number, _snapshot, name in held if name in renamed]
+        )
 
     def _volumes(self, unwanted: Sequence[tuple[int, Union[DestroyVolume, TrashVolume]]]) -> None:
         jobs = [Job((number,), self._command(step)) for number, step in unwanted]

@@ -163,9 +163,9 @@ class Item(NamedTuple):
     wish: Union[Wish, HostError]
 
 
-def items_of(resources: Sequence[Mapping[str, Any]], secrets: Mapping[str, object] = {}) -> list[Item]:
+def items_of(resources: Sequence[Mapping[str, Any]], secrets: Optional[Mapping[str, object]] = None) -> list[Item]:
     """Check every resource on its own; a wrong one does not fail the others. They refer to `secrets` by name."""
-    return [_item(index, resource, secrets) for index, resource in enumerate(resources)]
+    return [_item(index, resource, secrets or {}) for index, resource in enumerate(resources)]
 
 
 def _item(index: int, resource: Mapping[str, Any], secrets: Mapping[str, object]) -> Item:

@@ -35,15 +35,12 @@ class Grammar(Protocol):
 
     def text(self, sections: Sections) -> str:
         """Return what says these sections, in whole lines; empty without any."""
-        ...
 
     def stands(self, part: str, sections: Sections) -> bool:
         """Return whether the part says these sections as `text` does; others may stand beside them."""
-        ...
 
     def put(self, now: Draft, place: Place, part: str) -> Draft:
         """Return the configuration with the part in its place, and nothing there without one."""
-        ...
 
 
 class Drawn(NamedTuple):

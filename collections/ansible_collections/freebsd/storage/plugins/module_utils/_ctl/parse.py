@@ -80,7 +80,7 @@ def daemon(done: Completed) -> Optional[Daemon]:
         if error is not None and (error.code == "denied" or done.unstarted or done.late):
             raise error
         return None
-    pid, _, args = done.out.strip().partition(" ")
+    pid, _blank, args = done.out.strip().partition(" ")
     if not pid.isdigit():
         raise HostError("degraded", f"pgrep showed no process: {done.out[:120]!a}")
     config, ucl = _flags(args.split()[1:])

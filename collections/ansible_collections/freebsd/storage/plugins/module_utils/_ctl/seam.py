@@ -82,15 +82,12 @@ class CtlHost(Protocol):
 
     def observe(self) -> Kernel:
         """Look at ctld and the kernel's tables; raise `HostError` where they cannot be read."""
-        ...
 
     def section(self, owner: str, kernel: Kernel) -> Section:
         """Read what people named for this owner; raise `HostError` where it cannot be read."""
-        ...
 
     def logins(self) -> tuple[Session, ...]:
         """Look at who is logged in; raise `HostError` where that cannot be read."""
-        ...
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         """
@@ -98,7 +95,6 @@ class CtlHost(Protocol):
 
         `before` is what `observe` returned under the same lock.
         """
-        ...
 
 
 class Clock(Protocol):
@@ -106,11 +102,9 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return seconds that only grow."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
 
 
 class SystemClock:

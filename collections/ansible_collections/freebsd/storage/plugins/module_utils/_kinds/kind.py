@@ -30,7 +30,6 @@ class Wish(Protocol):
 
         Raise `NextRound` if it depends on what an earlier item of the batch changes.
         """
-        ...
 
 
 class Kind(NamedTuple):

@@ -222,7 +222,7 @@ def _kept(parent: Properties, owner: str) -> Kept:
     """Return what is kept on the parent for one owner; a time that cannot be read is long ago."""
     refusals: dict[str, int] = {}
     for name, found in parent.items():
-        whose, _, since = found.value.rpartition(":")
+        whose, _colon, since = found.value.rpartition(":")
         if name.startswith(_names.REFUSAL) and found.source == "local" and whose == owner:
             refusals[name] = int(since) if since.isdigit() else 0
     peers = parent.get(_names.peers_property(owner))

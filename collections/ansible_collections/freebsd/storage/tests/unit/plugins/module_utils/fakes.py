@@ -213,7 +213,7 @@ def settings(directory: object, guid: str = GUID) -> str:
     return path
 
 
-def ports_text(*targets: tuple[str, int], initiators: Mapping[str, str] = {}) -> str:
+def ports_text(*targets: tuple[str, int], initiators: Optional[Mapping[str, str]] = None) -> str:
     """Return what ctladm portlist -x prints, each target leading to the LUN of that id."""
     lines = ["<ctlportlist>"]
     for number, name in enumerate(("camsim", "ioctl", "tpc")):
@@ -229,7 +229,7 @@ def ports_text(*targets: tuple[str, int], initiators: Mapping[str, str] = {}) ->
             f"\t<ctld_portal_group_name>csi</ctld_portal_group_name>\n\t<target>{target}</target>\n\t<port>{target},t,0x0101</port>",
             f'\t<lun_map>on</lun_map>\n\t<lun id="0">{lun}</lun>',
         ]
-        if target in initiators:
+        if initiators and target in initiators:
             lines.append(f'\t<initiator id="0">{initiators[target]}</initiator>')
         lines.append("</targ_port>")
     return "\n".join([*lines, "</ctlportlist>", ""])

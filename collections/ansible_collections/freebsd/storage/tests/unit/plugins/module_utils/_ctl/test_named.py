@@ -38,36 +38,36 @@ ALL = (LAN, CLIENTS, MUTUAL, STORE)
 
 BLOCK = """\
 portal-group "ansible:lan" {
-	discovery-auth-group "no-access"
-	discovery-filter "none"
-	listen "192.0.2.10:3260"
-	listen "[2001:db8::1]"
+    discovery-auth-group "no-access"
+    discovery-filter "none"
+    listen "192.0.2.10:3260"
+    listen "[2001:db8::1]"
 }
 auth-group "ansible:clients" {
-	chap "u" "ssssssssssss"
-	chap "v" "tttttttttttt"
-	initiator-name "iqn.2026-01.org.example:a"
-	initiator-portal "192.0.2.0/24"
+    chap "u" "ssssssssssss"
+    chap "v" "tttttttttttt"
+    initiator-name "iqn.2026-01.org.example:a"
+    initiator-portal "192.0.2.0/24"
 }
 auth-group "ansible:mutual" {
-	chap-mutual "u" "ssssssssssss" "target" "mmmmmmmmmmmm"
+    chap-mutual "u" "ssssssssssss" "target" "mmmmmmmmmmmm"
 }
 lun "ansible:tank/vm/d" {
-	path "/dev/zvol/tank/vm/d"
-	blocksize 512
-	serial "00ff"
-	device-id "00ff"
-	option "naa" "0x6589cfc"
+    path "/dev/zvol/tank/vm/d"
+    blocksize 512
+    serial "00ff"
+    device-id "00ff"
+    option "naa" "0x6589cfc"
 }
 target "iqn.2026-01.org.example:store" {
-	alias "a store"
-	auth-group "ansible:clients"
-	portal-group "ansible:lan"
-	lun 0 "ansible:tank/vm/d"
-	lun 7 "ansible:tank/vm/d"
+    alias "a store"
+    auth-group "ansible:clients"
+    portal-group "ansible:lan"
+    lun 0 "ansible:tank/vm/d"
+    lun 7 "ansible:tank/vm/d"
 }
 # END freebsd.storage ansible
-"""
+""".replace("    ", "\t")
 
 
 PLACE = owner_place("/s", "ansible")

@@ -228,7 +228,7 @@ def test_what_is_recorded_is_what_is_read() -> None:
     assert isinstance(step, StartCopy)
     argv = api.record_copy(step.copy, f"{OWNER}:{GUID}")
     said = [word.partition("=") for word in argv if word.startswith(_names.PREFIX)]
-    text = dataset_text(argv[-1], {"type": "filesystem", **{key: (value, "local") for key, _, value in said}})
+    text = dataset_text(argv[-1], {"type": "filesystem", **{key: (value, "local") for key, _equals, value in said}})
     read = copy_of(text)
     assert read.volume == step.copy.volume._replace(maker=None)
     assert re.fullmatch(rf"{PARENT}/copying_/[0-9a-f]{{32}}", read.place)
