@@ -18,7 +18,7 @@ from ._health import Health, abnormal, health_noun, summary
 from ._read import read_facts, read_parent
 from ._state import Facts
 from ._zfs.model import Group, Snapshot, Volume, groups_of
-from ._zfs.trash import kept
+from ._zfs.trash import keepers, kept
 from .command import Commands, SystemCommands
 from .errors import HostError
 
@@ -26,6 +26,7 @@ from .errors import HostError
 _RESERVED_SHARE = 64
 _GRAIN = 1 << 20
 _LISTED = {"volumes", "snapshots", "group_snapshots", "health"}
+_READ = {*_LISTED, "trash"}
 
 _Listed = TypeVar("_Listed", Volume, Snapshot, Group)
 
@@ -67,8 +68,8 @@ def _listed(options: Mapping[str, Any], commands: Commands) -> tuple[dict[str, o
     if "health" in kinds:
         with target_layer(options, commands) as ctl:
             found = checkup(commands, ctl, options)
-        return _health_page(found.health, options), found.facts
-    if not _LISTED & kinds:
+        return {**_health_page(found.health, options), **_trash(found.facts, options)}, found.facts
+    if not _READ & kinds:
         return {}, None
     facts = read_facts(
         commands,
@@ -77,7 +78,8 @@ def _listed(options: Mapping[str, Any], commands: Commands) -> tuple[dict[str, o
         parent=options["parent"],
         settings_dir=options["settings_dir"],
     )
-    return _page(facts, options), facts
+    pages = _page(facts, options) if _LISTED & kinds else {}
+    return {**pages, **_trash(facts, options)}, facts
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -99,6 +101,14 @@ def _page(facts: Facts, options: Mapping[str, Any]) -> dict[str, object]:
         return {"group_snapshots": [_nouns.group_noun(each) for each in groups], "next": following}
     volumes, following = page(volumes_of(facts.volumes, options["names"]), uuid, after, limit)
     return {"volumes": [_nouns.volume_noun(options["owner"], each) for each in volumes], "next": following}
+
+
+def _trash(facts: Optional[Facts], options: Mapping[str, Any]) -> dict[str, object]:
+    """Return the deleted volumes that are kept, all of them: they are few."""
+    if facts is None or "trash" not in options["kinds"]:
+        return {}
+    deleted = sorted(facts.trash.volumes, key=lambda volume: volume.dataset)
+    return {"trash": [_nouns.trash_noun(each, keepers(facts.trash, each)) for each in deleted]}
 
 
 def _health_page(health: Health, options: Mapping[str, Any]) -> dict[str, object]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from . import _names
@@ -61,6 +61,17 @@ def group_noun(group: Group, *, predicted: bool = False) -> dict[str, object]:
         "created": min(member.created for member in group.members),
         "ready": group.complete,
         "snapshots": [snapshot_noun(member, predicted=predicted) for member in group.members],
+    }
+
+
+def trash_noun(volume: Volume, kept_by: Sequence[str]) -> dict[str, object]:
+    """Return a deleted volume as it is reported."""
+    return {
+        "uuid": volume.uuid,
+        "name": volume.name,
+        "dataset": volume.dataset,
+        "used_bytes": volume.used_bytes,
+        "kept_by": list(kept_by),
     }
 
 

@@ -11,16 +11,17 @@ from typing import Optional
 
 from . import _names, _settings
 from ._ctl.model import Kernel
+from ._ctl.plan_exports import everything
 from ._ctl.seam import CtlHost
 from ._facts import facts_of
-from ._state import Facts
+from ._state import Facts, known_kernel
 from ._zfs import api, parse
 from ._zfs.model import Drift
 from .command import Commands
 from .errors import HostError
 
 
-def read_facts(
+def read_facts(  # noqa: PLR0913 - each says what to look at
     commands: Commands,
     ctl: Optional[CtlHost],
     *,
@@ -28,9 +29,12 @@ def read_facts(
     parent: str,
     settings_dir: str,
     by_name: bool = False,
+    compare: bool = False,
 ) -> Facts:
     """
-    Return what the host is like for this owner; `by_name`: with what people named in ctl.conf.
+    Return what the host is like for this owner.
+
+    `by_name`: with what people named in ctl.conf; `compare`: with how the exports differ from what is recorded.
 
     Raise `HostError` unless the parent dataset was read and is the registered one: what is not seen
     there must not be taken for gone.
@@ -53,7 +57,15 @@ def read_facts(
     facts = facts._replace(kernel_problem=kernel_problem, now=int(time.time()), settings_dir=settings_dir)
     if by_name and ctl is not None and kernel is not None:
         facts = _with_section(facts, ctl, kernel)
-    return facts._replace(drift=(*facts.drift, *_strays(facts)))
+    facts = facts._replace(drift=(*facts.drift, *_strays(facts)))
+    return _compared(facts, ctl) if compare and ctl is not None and kernel_problem is None else facts
+
+
+def _compared(facts: Facts, ctl: CtlHost) -> Facts:
+    try:
+        return facts._replace(comparison=ctl.compare(everything(facts), known_kernel(facts)))
+    except HostError as error:
+        return facts._replace(kernel_problem=error)
 
 
 def _with_section(facts: Facts, ctl: CtlHost, kernel: Kernel) -> Facts:

@@ -17,7 +17,7 @@ from typing import NamedTuple, Optional, Protocol, Union
 from . import _names
 from ._changes import Change, Enter, Resize, RunZfs
 from ._ctl.model import Kernel
-from ._ctl.seam import Section
+from ._ctl.seam import Comparison, Section
 from ._ctl.sections import Named
 from ._secrets import Secret
 from ._zfs.dataset import Dataset, dataset_of
@@ -51,8 +51,9 @@ class Facts(NamedTuple):
     datasets that people named as they are to be, None for those that are to be gone, and `touched`
     those of this round. `section` is what people named in ctl.conf, None where it was not looked
     at, and `entered` has the keys in it that this round changes.
-    `known` is what is kept there about other hosts, at `now`.
     `assuming`: what people name and is not there is to be taken for made by an earlier task, as in check mode.
+    `known` is what is kept there about other hosts, at `now`. `comparison` is that of all that is recorded
+    with what is exported, None where it was not made.
     """
 
     owner: str
@@ -98,6 +99,7 @@ class Facts(NamedTuple):
     settings_dir: str = ""
     assuming: bool = False
     section_problem: Optional[HostError] = None
+    comparison: Optional[Comparison] = None
 
     def copy_named(self, name: str) -> Optional[Copy]:
         """Return the copy that is to become the volume with this CSI name."""
@@ -382,7 +384,21 @@ class Unpublish(NamedTuple):
     last: bool
 
 
+class RestoreExports(NamedTuple):
+    """See that all that is recorded is exported, and what is `gone` no more; `due`: something differs."""
+
+    gone: frozenset[str]
+    due: bool
+
+
+class AdoptVolume(NamedTuple):
+    """Make a zvol that was there a volume of ours."""
+
+    volume: Volume
+
+
 VolumeStep = Union[
+    AdoptVolume,
     UnlockVolume,
     ShowDevice,
     CreateVolume,
@@ -396,7 +412,9 @@ VolumeStep = Union[
 CopyStep = Union[StartCopy, CancelCopy]
 PlacementStep = Union[Refuse, Meet]
 SnapshotStep = Union[TakeSnapshot, TakeGroup, DestroySnapshot]
-Step = Union[VolumeStep, CopyStep, PlacementStep, SnapshotStep, Publish, Unpublish, RunZfs, Enter, Resize]
+Step = Union[
+    VolumeStep, CopyStep, PlacementStep, SnapshotStep, Publish, Unpublish, RestoreExports, RunZfs, Enter, Resize
+]
 
 
 class Plan(NamedTuple):

@@ -77,6 +77,11 @@ options:
         above, are set on the volume, the others stay as they are; C(thin), whether nothing is reserved for it, by
         default as it is. All of it is changed or nothing. The volume is still the one that was made under its name
         with the options it had then; asking for it again changes nothing back.
+      - Kind C(volume), present, with C(adopt), a zvol below the parent that somebody else made. It becomes a volume as
+        it is, where it is: nothing but properties is set, all at once. C(name), by default the last part of C(adopt);
+        C(blocksize), the sector size with which it was used; C(attributes). Refused if it belongs to somebody or is
+        exported. With C(abandoned_by), one of democratic-csi, freebsd-csi and tns-csi, also if it bears the marks of
+        that driver, which then must not work on it any more. A copy of a volume of another host keeps its uuid.
       - Kind C(volume), absent. C(uuid), as RV(results[].volume.uuid) has it. Refused while it is published. One that
         has snapshots is gone for everyone who asks, its name is free, and what was written since the newest snapshot
         is given up; the rest goes with the last snapshot, in whichever run that is. Snapshots that were not made by
@@ -106,6 +111,9 @@ options:
         C(iscsi_target), present or absent. The options of the modules of these names, except that a secret is given by
         its name in O(secrets). In check mode, what such an item needs and is not there is taken to be made before, and
         named in RV(results[].assumed).
+      - Kind C(exports), present, without options. Everything that is recorded is exported as it is recorded, and what
+        the owner named in C(ctl.conf) as it was named; ports of the owner that nothing recorded asks for are ended.
+        For a host that was restored or edited by hand; otherwise every publication sees to it.
     type: list
     elements: dict
     required: true
@@ -274,6 +282,21 @@ EXAMPLES = r"""
             zvol: disk0
     secrets:
       client: "{{ vault_chap_secret }}"
+- name: Take over a zvol that freebsd-csi made
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: old
+        kind: volume
+        adopt: pvc-0c1d
+        abandoned_by: freebsd-csi
+
+- name: Bring ctl.conf and the kernel into line with what is recorded
+  freebsd.storage.apply:
+    parent: tank/csi
+    resources:
+      - key: exports
+        kind: exports
 
 - name: Withdraw it from every node
   freebsd.storage.apply:
@@ -500,6 +523,29 @@ results:
       type: list
       elements: str
       sample: [tank/csi/disk0]
+    exports:
+      description: What the owner exports.
+      returned: for kind exports, without an error
+      type: dict
+      contains:
+        publications:
+          description: How many publications there are.
+          returned: success
+          type: int
+          sample: 3
+        volumes:
+          description: How many volumes are published.
+          returned: success
+          type: int
+          sample: 2
+        amiss:
+          description:
+            - What is not as it should be, each with C(object) and C(msg). Empty afterwards; with diff mode the
+              difference has what it was before.
+          returned: success
+          type: list
+          elements: dict
+          sample: []
     error:
       description:
         - Why the item could not be brought about. V(code) is one of invalid, not_found, source_not_found,

@@ -16,6 +16,7 @@ description:
     page by page. A snapshot is told of for as long as it exists, even if its volume was destroyed.
   - Returns the group snapshots, those that were taken together, in the same way.
   - Returns what ails the volumes, page by page, from the pool to what nodes are shown.
+  - Returns the deleted volumes whose data are still kept, and what keeps them.
   - Returns the room that is left.
   - Takes no lock and changes nothing.
 author:
@@ -40,9 +41,10 @@ options:
   kinds:
     description:
       - What to tell. Of V(volumes), V(snapshots), V(group_snapshots) and V(health) only one can be asked for at once.
+      - V(trash) are the volumes that were deleted and whose data are still kept.
     type: list
     elements: str
-    choices: [volumes, snapshots, group_snapshots, health, capacity]
+    choices: [volumes, snapshots, group_snapshots, health, trash, capacity]
     default: [volumes, capacity]
   uuid:
     description:
@@ -170,6 +172,35 @@ health:
           description: The same for people, with the remedy.
           returned: success
           type: str
+trash:
+  description: The deleted volumes whose data are still kept.
+  returned: when asked for
+  type: list
+  elements: dict
+  contains:
+    uuid:
+      description: The identity it had.
+      returned: success
+      type: str
+    name:
+      description: The name it had, which may be another volume's by now.
+      returned: success
+      type: str
+    dataset:
+      description: Where its data are.
+      returned: success
+      type: str
+      sample: tank/csi/trash_/3c1f0f3f9d0e4b51a2a7b8a8e5a3b1c2
+    used_bytes:
+      description: What it takes up.
+      returned: success
+      type: int
+    kept_by:
+      description: What keeps it, in words. It goes with the last of them.
+      returned: success
+      type: list
+      elements: str
+      sample: ["the snapshot 'before the upgrade'"]
 summary:
   description: How many of all volumes have each condition, whichever page was asked for.
   returned: when health is asked for
@@ -235,7 +266,7 @@ def main() -> None:
             "kinds": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["volumes", "snapshots", "group_snapshots", "health", "capacity"],
+                "choices": ["volumes", "snapshots", "group_snapshots", "health", "trash", "capacity"],
                 "default": ["volumes", "capacity"],
             },
             "uuid": {"type": "str"},

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from typing import NamedTuple, Optional
 
 from .. import _settings
+from .._ctl.plan_exports import ExportsWanted
 from .._ctl.seam import CtlHost
 from .._kinds.registry import NamedWish
 from .._read import read_facts
@@ -169,6 +170,7 @@ class Engine:
             parent=self._request.parent,
             settings_dir=self._request.settings_dir,
             by_name=any(isinstance(item.wish, NamedWish) for item in items),
+            compare=any(isinstance(item.wish, ExportsWanted) for item in items),
         )
 
     def _plan(self, facts: Facts, items: Sequence[Item]) -> tuple[list[Planned], Facts, list[Item]]:

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from .. import _names
-from .._ctl import check
+from .._ctl import check, plan_exports
 from .._ctl import plan as ctl_plan
 from .._ctl.model import Kernel
 from .._ctl.seam import Settled, Wanted
-from .._state import Facts, GrowVolume, Publish, Step, Unpublish
+from .._state import Facts, GrowVolume, Publish, RestoreExports, Step, Unpublish
 from .._zfs import api
 from .._zfs.model import Drift, Record
 from ..errors import HostError
@@ -34,6 +34,7 @@ class Exporting:
         self._publish = [(number, step) for number, step in steps if isinstance(step, Publish)]
         self._unpublish = [(number, step) for number, step in steps if isinstance(step, Unpublish)]
         self._grow = [(number, step) for number, step in steps if isinstance(step, GrowVolume) and step.exported]
+        self._restore = [(number, step) for number, step in steps if isinstance(step, RestoreExports)]
         self.changed: set[int] = set()
 
     @property
@@ -48,18 +49,21 @@ class Exporting:
         good = [step for number, step in self._publish if number not in self._errors]
         ended = [step for _number, step in self._unpublish]
         exports = ctl_plan.exports_of(self._recorded())
+        all_of_them = (export.target for export in exports if self._restore)
         return Wanted(
             owner=self._facts.owner,
             exports=exports,
             additions=frozenset(self._target(step.record) for step in good if step.new),
-            confirm=frozenset(self._target(step.record) for step in good),
+            confirm=frozenset([*(self._target(step.record) for step in good), *all_of_them]),
             gone=frozenset(
                 [stale for step in good for stale in step.stale]
                 + [target for step in ended for target in self._targets(step)]
+                + [target for _number, step in self._restore for target in step.gone]
             ),
             gone_luns=frozenset(self._lun(step.uuid) for step in ended if step.last)
             - {export.lun for export in exports},
             sizes=self._sizes(),
+            confirm_named=bool(self._restore),
         )
 
     def _sizes(self) -> dict[str, int]:
@@ -82,7 +86,7 @@ class Exporting:
             self._errors[number] = error
             if ended.dataset is not None:
                 marks += [_leave(number, ended.dataset, record) for record in ended.records]
-        for number, _grow in self._grow:
+        for number, _step in (*self._grow, *self._restore):
             self._errors.setdefault(number, error)
         return withdrawals, marks
 
@@ -93,6 +97,7 @@ class Exporting:
             if number not in self._errors:
                 withdrawals += self._judge_publish(number, step, settled)
         self._judge_grow(settled)
+        self._judge_restore(settled)
         ends: list[Job] = []
         for number, ended in self._unpublish:
             ends += self._judge_unpublish(number, ended, settled)
@@ -106,6 +111,17 @@ class Exporting:
                 what = f"volume {step.volume.uuid} has {step.volume.size_bytes} bytes, which its nodes cannot see yet"
                 self._errors[number] = HostError("degraded", f"{what}: {settled.small[lun]}; try again")
             elif lun in were_small:
+                self.changed.add(number)
+
+    def _judge_restore(self, settled: Settled) -> None:
+        for number, step in self._restore:
+            lingering = {target: why for target, why in settled.lingering.items() if target in step.gone}
+            refused = plan_exports.problem(self._facts, dict(settled.left_out), refused=True)
+            missing = plan_exports.problem(self._facts, {**settled.unconfirmed, **lingering}, refused=False)
+            error = refused or missing
+            if error is not None:
+                self._errors[number] = error
+            if step.due or settled.mended:
                 self.changed.add(number)
 
     def drift(self, settled: Settled) -> list[Drift]:

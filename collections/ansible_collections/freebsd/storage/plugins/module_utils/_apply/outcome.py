@@ -19,6 +19,7 @@ from .._zfs.grow import VolumeGrown
 from .._zfs.model import Copy, Group, Record, Snapshot, Volume
 from .._zfs.modify import VolumeModified
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_adopt import VolumeAdopted
 from .._zfs.plan_copies import under_way
 from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
@@ -126,7 +127,7 @@ def _made(each: Planned, doing: Round) -> Optional[Volume]:
     copy = _started(each)
     if error is None and copy is not None and copy.snapshot is None:
         raise under_way(copy)
-    if error is None and planned is not None and isinstance(wish, (VolumeGrown, VolumeModified)):
+    if error is None and planned is not None and isinstance(wish, (VolumeGrown, VolumeModified, VolumeAdopted)):
         return doing.made.get(planned.dataset, planned)
     if planned is None or planned.maker is None or not isinstance(wish, VolumeWanted):
         if error is not None:
@@ -187,7 +188,7 @@ def _after(
         return _nouns.group_noun(group, predicted=predicted and group.maker is not None)
     if isinstance(wish, SnapshotWanted) and snapshot is not None:
         return _nouns.snapshot_noun(snapshot, predicted=predicted and snapshot.maker is not None)
-    if isinstance(wish, (VolumeWanted, VolumeGrown, VolumeModified)) and volume is not None:
+    if isinstance(wish, (VolumeWanted, VolumeGrown, VolumeModified, VolumeAdopted)) and volume is not None:
         return _nouns.volume_noun(owner, volume, predicted=predicted and volume.maker is not None)
     if isinstance(wish, PublicationWanted) and volume is not None and each.plan.record is not None:
         new = any(isinstance(step, Publish) and step.new for step in each.plan.steps)

@@ -17,6 +17,7 @@ from typing import NamedTuple, Optional
 from .._changes import Enter, Resize, RunZfs
 from .._ctl.seam import CtlHost
 from .._state import (
+    AdoptVolume,
     CloneVolume,
     CreateVolume,
     Facts,
@@ -24,6 +25,7 @@ from .._state import (
     ModifyVolume,
     Plan,
     Publish,
+    RestoreExports,
     StartCopy,
     Step,
     TakeGroup,
@@ -58,7 +60,7 @@ class Planned(NamedTuple):
 
 
 def _is_exported(step: Step) -> bool:
-    always = (Publish, Unpublish, Enter, Resize)
+    always = (Publish, Unpublish, RestoreExports, Enter, Resize)
     return isinstance(step, always) or (isinstance(step, GrowVolume) and step.exported)
 
 
@@ -138,7 +140,11 @@ class Round:
     def _read_back(self, steps: Sequence[tuple[int, Step]]) -> None:
         """Read what is new or has changed; a name that was taken in the meantime is judged like any other."""
         good = [step for number, step in steps if self._may_exist(number)]
-        volumes = [step.volume.dataset for step in good if isinstance(step, (CreateVolume, CloneVolume, GrowVolume))]
+        volumes = [
+            step.volume.dataset
+            for step in good
+            if isinstance(step, (CreateVolume, CloneVolume, GrowVolume, AdoptVolume))
+        ]
         volumes += [step.before.dataset for step in good if isinstance(step, ModifyVolume)]
         snapshots = [step.snapshot for step in good if isinstance(step, TakeSnapshot)]
         snapshots += [member for step in good if isinstance(step, TakeGroup) for member in step.group.members]

@@ -18,6 +18,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .. import _names, _secrets
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
+from .._ctl.plan_exports import ExportsWanted
+from .._kinds.datasets import check_name
 from .._kinds.registry import KINDS, NamedWish, named_wish
 from .._secrets import Secret
 from .._zfs import keys
@@ -26,8 +28,10 @@ from .._zfs.model import CLONE, COPY, PROPERTIES, Encryption, Parameters
 from .._zfs.modify import VolumeModified
 from .._zfs.placement import Placement
 from .._zfs.plan import VolumeWanted
+from .._zfs.plan_adopt import VolumeAdopted
 from .._zfs.plan_groups import GroupUnwanted, GroupWanted
 from .._zfs.plan_snapshots import SnapshotWanted
+from .._zfs.properties import STRANGERS
 from ..errors import HostError
 
 NAME_LIMIT = 128  # bytes, csi.proto: CreateVolumeRequest.name
@@ -94,6 +98,13 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "properties": {"type": "dict", "default": {}},
         "thin": {"type": "bool"},
     },
+    ("volume", "adopted"): {
+        "adopt": {"type": "str", "required": True},
+        "name": {"type": "str"},
+        "blocksize": {"type": "int", "default": 512, "choices": [512, 4096]},
+        "attributes": {"type": "dict", "default": {}},
+        "abandoned_by": {"type": "str", "choices": sorted(STRANGERS.values())},
+    },
     ("volume", "absent"): {"uuid": {"type": "str", "required": True}},
     ("snapshot", "present"): {
         "name": {"type": "str", "required": True},
@@ -124,6 +135,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "volume": {"type": "str", "required": True},
         "node": {"type": "str"},
     },
+    ("exports", "present"): {},
 }
 
 
@@ -143,6 +155,7 @@ Wish = Union[
     VolumeWanted,
     VolumeGrown,
     VolumeModified,
+    VolumeAdopted,
     VolumeUnwanted,
     SnapshotWanted,
     SnapshotUnwanted,
@@ -150,6 +163,7 @@ Wish = Union[
     GroupUnwanted,
     PublicationWanted,
     PublicationUnwanted,
+    ExportsWanted,
     NamedWish,
 ]
 
@@ -200,6 +214,8 @@ def _wish(resource: Mapping[str, Any], secrets: Mapping[str, object]) -> Wish:
 def _form(resource: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return which spec holds. A volume that is named by its uuid exists; it is to be large enough, or different."""
     form = (resource.get("kind"), resource.get("state", "present"))
+    if form == ("volume", "present") and resource.get("adopt") is not None:
+        return ("volume", "adopted")
     if form != ("volume", "present") or resource.get("uuid") is None:
         return form
     return ("volume", "modified" if resource.keys() & {"properties", "thin"} else "grown")
@@ -281,6 +297,18 @@ def _volume_modified(options: Mapping[str, Any]) -> VolumeModified:
     return VolumeModified(options["uuid"], _properties(options["properties"]), options["thin"])
 
 
+def _volume_adopted(options: Mapping[str, Any]) -> VolumeAdopted:
+    dataset = check_name(options["adopt"], option="adopt")
+    name = _name(options["name"] or dataset.rpartition("/")[2])
+    return VolumeAdopted(
+        dataset, name, options["blocksize"], _attributes(options["attributes"]), options["abandoned_by"] or ""
+    )
+
+
+def _exports_wanted(_options: Mapping[str, Any]) -> ExportsWanted:
+    return ExportsWanted()
+
+
 def _volume_unwanted(options: Mapping[str, Any]) -> VolumeUnwanted:
     return VolumeUnwanted(options["uuid"])
 
@@ -334,6 +362,7 @@ _MAKERS: Mapping[tuple[Any, Any], Callable[[Mapping[str, Any]], Wish]] = {
     ("volume", "present"): _volume_wanted,
     ("volume", "grown"): _volume_grown,
     ("volume", "modified"): _volume_modified,
+    ("volume", "adopted"): _volume_adopted,
     ("volume", "absent"): _volume_unwanted,
     ("snapshot", "present"): _snapshot_wanted,
     ("snapshot", "absent"): _snapshot_unwanted,
@@ -341,6 +370,7 @@ _MAKERS: Mapping[tuple[Any, Any], Callable[[Mapping[str, Any]], Wish]] = {
     ("group_snapshot", "absent"): _group_unwanted,
     ("publication", "present"): _publication_wanted,
     ("publication", "absent"): _publication_unwanted,
+    ("exports", "present"): _exports_wanted,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Optional
 
 from .._changes import RunZfs
 from .._state import (
+    AdoptVolume,
     CloneVolume,
     CreateVolume,
     FinishVolume,
@@ -50,6 +51,8 @@ class Writing:
         """Run every command of the phase."""
         made = [Job((n,), argv, _read_by(step)) for n, step in self._steps if (argv := self._command(step))]
         made += [Job((n,), api.finish(step.volume)) for n, step in self._steps if isinstance(step, FinishVolume)]
+        owner = self._owner_value
+        made += [Job((n,), api.adopt(step.volume, owner)) for n, step in self._steps if isinstance(step, AdoptVolume)]
         made += [Job((n,), step.argv) for n, step in self._steps if isinstance(step, RunZfs) and not step.ends]
         good = self._jobs.run([*made, *self._records(), *self._meetings()])
         self._jobs.changed.update(number for job in made for number in job.items if number in good)

@@ -18,7 +18,7 @@ from . import remember
 from .classic import Classic
 from .conf import Draft, Place
 from .model import Export
-from .sections import Entry, Named, Sections, sections_of, texts_of
+from .sections import Entry, Sections, sections_of, texts_of
 from .ucl import Ucl
 
 _HEADER = "# Made from ZFS properties. What is changed here will be overwritten.\n"
@@ -26,6 +26,9 @@ _REMEMBERED = f"# Each line that begins with '{remember.MARK.strip()}' is an obj
 # CTL copies option values unescaped into its XML, so what XML minds is not written either.
 _WRITABLE = re.compile(r"[\x20-\x7e]+")
 _UNWRITABLE = re.compile(r"[\"<>&]")
+
+
+_NONE = Sections((), (), (), ())
 
 
 class Grammar(Protocol):
@@ -63,10 +66,15 @@ def draw(grammar: Grammar, now: Draft, place: Place, entries: Sequence[Entry]) -
     return Drawn(draft, {key: problem for key, problem in problems.items() if problem is not None})
 
 
-def stands(grammar: Grammar, part: str, named: Named) -> bool:
+def stands(grammar: Grammar, part: str, entry: Entry) -> bool:
     """Return whether the part of the owner says of it what it should: nobody has changed it by hand."""
-    sections = sections_of([named])
-    alone = [sections._replace(luns=()), *(Sections((), (), (lun,), ()) for lun in sections.luns)]
+    said = sections_of([entry])
+    alone = [
+        *(_NONE._replace(portal_groups=(each,)) for each in said.portal_groups),
+        *(_NONE._replace(auth_groups=(each,)) for each in said.auth_groups),
+        *(_NONE._replace(luns=(each,)) for each in said.luns),
+        *(_NONE._replace(targets=(each,)) for each in said.targets),
+    ]
     return all(grammar.stands(part, each) for each in alone)
 
 

@@ -24,7 +24,7 @@ from .choose import Choice, choose
 from .conf import owner_place
 from .grammar import draw, grammar_of, stands
 from .model import Daemon, Kernel, Session
-from .seam import Clock, Patience, Section, Settled, SystemClock, Wanted
+from .seam import Clock, Comparison, Patience, Section, Settled, SystemClock, Wanted
 from .sections import AuthGroup, Entry, Named
 from .trial import objections
 from .waiting import Pending, wait_for
@@ -88,10 +88,23 @@ class LocalCtl:
         _check(done)
         return parse.logins(done.out)
 
+    def compare(self, wanted: Wanted, kernel: Kernel) -> Comparison:
+        grammar, place = grammar_of(ucl=kernel.daemon.ucl), owner_place(self._settings_dir, wanted.owner)
+        draft = confile.read(kernel.daemon.config, place).draft
+        part, previous = draft.part(place), remember.recalled(draft.part(place))
+        named = previous if wanted.named is None else wanted.named
+        entries = (*named.values(), *wanted.exports)
+        drawn = draw(grammar, draft, place, entries)
+        standing = {each.key for each in entries if stands(grammar, part, each)}
+        unwritten = frozenset(each.key for each in entries) - standing
+        verdict = _pending(wanted, Choice(drawn.draft, {}, drawn.left_out), previous).judge(kernel)
+        strange = drawn.draft != draft and not unwritten - drawn.left_out.keys()
+        return Comparison(unwritten, strange, verdict.unmet, verdict.lingering)
+
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         self._reloads, self._complaint = 0, ""
         choice, swapped, previous = self._install(before.daemon, wanted)
-        pending = _pending(wanted, choice)
+        pending = _pending(wanted, choice, previous)
         verdict = pending.judge(before)
         mended = frozenset(verdict.unmet) - wanted.additions
         after = before
@@ -191,10 +204,12 @@ class LocalCtl:
         return f"{why} ({self._complaint})" if self._complaint else why
 
 
-def _pending(wanted: Wanted, choice: Choice) -> Pending:
+def _pending(wanted: Wanted, choice: Choice, previous: Mapping[str, Named]) -> Pending:
     out = choice.refused.keys() | choice.left_out.keys()
-    entries: tuple[Entry, ...] = (*(wanted.named or {}).values(), *wanted.exports)
-    confirm = [each for each in entries if each.key in wanted.confirm and each.key not in out]
+    named = previous if wanted.named is None else wanted.named
+    entries: tuple[Entry, ...] = (*named.values(), *wanted.exports)
+    keys = wanted.confirm | (named.keys() if wanted.confirm_named else frozenset())
+    confirm = [each for each in entries if each.key in keys and each.key not in out]
     return Pending(tuple(confirm), wanted.gone, wanted.gone_luns, wanted.sizes)
 
 

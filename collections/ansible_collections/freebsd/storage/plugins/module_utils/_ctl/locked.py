@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from .. import _settings
 from ..command import Commands
 from .model import Kernel, Session
-from .seam import CtlHost, Section, Settled, Wanted
+from .seam import Comparison, CtlHost, Section, Settled, Wanted
 
 
 class LockedCtl:
@@ -39,6 +39,10 @@ class LockedCtl:
 
     def logins(self) -> tuple[Session, ...]:
         return self._ctl.logins()
+
+    def compare(self, wanted: Wanted, kernel: Kernel) -> Comparison:
+        with self._locked():
+            return self._ctl.compare(wanted, kernel)
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         with self._locked():

@@ -54,7 +54,7 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
         raise HostError("not_found", f"there is no volume {want.uuid} below {facts.parent}", option="volume")
     if volume.size_bytes < volume.goal_bytes:
         check_finished(facts, volume)
-    _check_running(facts)
+    check_running(facts)
     if volume.uuid in facts.unsettled:
         raise NextRound
     record = volume.record_of(want.node)
@@ -132,7 +132,8 @@ def strays_of(facts: Facts, uuid: str, records: tuple[Record, ...]) -> tuple[str
     return tuple(sorted(facts.shown.get(uuid, frozenset()) - recorded))
 
 
-def _check_running(facts: Facts) -> None:
+def check_running(facts: Facts) -> None:
+    """Raise `HostError` unless there is a ctld that can export something."""
     if known_kernel(facts).daemon.pid is None:
         raise HostError("degraded", f"ctld does not run, so nothing can be exported; {_START}")
 

@@ -21,7 +21,7 @@ from ..command import Commands, Completed, Dialogue
 from ..errors import CODES, HostError
 from . import wire
 from .model import Kernel, Session
-from .seam import Section, Settled, Wanted
+from .seam import Comparison, Section, Settled, Wanted
 
 PROGRAM = "/usr/local/libexec/freebsd-storage"
 
@@ -52,6 +52,11 @@ class PrivilegedCtl:
             "portal-groups, auth-groups and targets with names of their own need a login as root, and privilege none",
             option="privilege",
         )
+
+    def compare(self, wanted: Wanted, kernel: Kernel) -> Comparison:  # noqa: ARG002 - it looks for itself
+        request = {"do": "compare", "owner": self._owner, "wanted": wire.told_wanted(wanted)}
+        answer = self._ask(request, silence="degraded")
+        return wire.heard_comparison(answer)
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:  # noqa: ARG002 - it looks for itself
         request = {"do": "converge", "owner": self._owner, "wanted": wire.told_wanted(wanted)}

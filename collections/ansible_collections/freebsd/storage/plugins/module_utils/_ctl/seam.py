@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
 
     `named` is all there is to be of what people named, by key; None: what there is. Its keys are
     among `additions` if they are new or another version, which is taken back to what it was, and
-    among `confirm` and `gone` like targets.
+    among `confirm` and `gone` like targets. `confirm_named`: whatever people named is confirmed.
     """
 
     owner: str
@@ -40,6 +40,22 @@ class Wanted(NamedTuple):
     gone_luns: frozenset[str]
     sizes: Mapping[str, int] = {}
     named: Optional[Mapping[str, Named]] = None
+    confirm_named: bool = False
+
+
+class Comparison(NamedTuple):
+    """
+    What differs from what is wanted: targets, and what else was named, by key.
+
+    `unwritten` do not stand in the configuration as they should; `strange`: something else does, in
+    the owner's part. `unmet` are not, or not rightly, shown by the kernel, and `lingering` are shown and should
+    be gone, with a reason each.
+    """
+
+    unwritten: frozenset[str]
+    strange: bool
+    unmet: Mapping[str, str]
+    lingering: Mapping[str, str]
 
 
 class Section(NamedTuple):
@@ -88,6 +104,10 @@ class CtlHost(Protocol):
 
     def logins(self) -> tuple[Session, ...]:
         """Look at who is logged in; raise `HostError` where that cannot be read."""
+
+    def compare(self, wanted: Wanted, kernel: Kernel) -> Comparison:
+        """Tell what `converge` would find to do, and change nothing; raise `HostError` where it cannot be told."""
+        ...
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         """

@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import _names
 from .model import Daemon, Export, Kernel, Lun, Port
-from .seam import Settled, Wanted
+from .seam import Comparison, Settled, Wanted
 
 PROTOCOL = 1  # raised whenever the two sides would misunderstand each other
 SECONDS_LIMIT = 600  # for one request
@@ -63,6 +63,16 @@ def heard_kernel(told: Mapping[str, Any]) -> Kernel:
     luns = [Lun(**lun) for lun in told["luns"]] + [_HIDDEN_LUN] * int(told["other_luns"])
     daemon = Daemon(told["pid"], ucl=told["ucl"])
     return Kernel(daemon, tuple(ports), tuple(luns), max_ports=told["max_ports"], max_luns=told["max_luns"])
+
+
+def told_comparison(comparison: Comparison) -> dict[str, object]:
+    """Return what differs."""
+    return {**comparison._asdict(), "unwritten": sorted(comparison.unwritten)}
+
+
+def heard_comparison(told: Mapping[str, Any]) -> Comparison:
+    """Return what differs, as the program told it."""
+    return Comparison(**{**told, "unwritten": frozenset(told["unwritten"])})
 
 
 def told_settled(settled: Settled) -> dict[str, object]:

@@ -117,6 +117,10 @@ def _done(settings_dir: str, caller: Caller, line: str) -> str:
     fields, what = set(request), request.get("do")
     if what == "observe" and fields == {"do", "owner", "seconds"}:
         return json.dumps(wire.told_kernel(ctl.observe(), owner))
+    if what == "compare" and fields == {"do", "owner", "seconds", "wanted"}:
+        checked, _additions = wanted_of(owner, request["wanted"], caller)
+        compared = ctl.compare(checked.wanted, ctl.observe())
+        return _masked(json.dumps(wire.told_comparison(compared)), line)
     if what == "converge" and fields == {"do", "owner", "seconds", "wanted"}:
         checked, additions = wanted_of(owner, request["wanted"], caller)
         # Its own look: where the configuration lies, for one, is not for the caller to say.

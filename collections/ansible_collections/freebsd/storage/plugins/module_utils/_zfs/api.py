@@ -45,6 +45,11 @@ def create(volume: Volume, owner_value: str) -> list[str]:
     return ["zfs", "create", *thin, "-V", str(volume.size_bytes), *_settings(options), volume.dataset]
 
 
+def adopt(volume: Volume, owner_value: str) -> list[str]:
+    """Write down of a zvol that was there all there is to know about it. Its data and its other properties stay."""
+    return set_properties(volume.dataset, {"volmode": _VOLMODE, **_own_properties(volume, owner_value)})
+
+
 def clone(volume: Volume, snapshot: str, owner_value: str) -> list[str]:
     """Make a volume of a snapshot. It has the size of the snapshot and no reservation: see `finish`."""
     options = _options(volume, owner_value)

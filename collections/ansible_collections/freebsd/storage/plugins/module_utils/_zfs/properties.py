@@ -12,6 +12,9 @@ from typing import NamedTuple
 from .. import _names
 from . import values
 
+# What other drivers set on what is theirs, by the beginning of its name.
+STRANGERS = {"user:csi:": "freebsd-csi", "democratic-csi:": "democratic-csi", "tns-csi:": "tns-csi"}
+
 _COLUMNS = ("name", "property", "value", "source")
 _NATIVE = frozenset(
     {
@@ -22,6 +25,9 @@ _NATIVE = frozenset(
         *values.FILESYSTEM_PROPERTIES,
     }
 )
+
+
+_OUT_OF_THE_ORDINARY = (_names.PREFIX, *STRANGERS)
 
 
 class Property(NamedTuple):
@@ -47,7 +53,7 @@ def properties(text: str) -> dict[str, dict[str, Property]]:
         if len(fields) != len(_COLUMNS):
             continue
         dataset, name, value, source = fields
-        if name in _NATIVE or name.startswith(_names.PREFIX):
+        if name in _NATIVE or name.startswith(_OUT_OF_THE_ORDINARY):
             found.setdefault(dataset, {})[name] = Property(value, source)
     return found
 

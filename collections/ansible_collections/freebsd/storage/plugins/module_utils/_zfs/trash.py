@@ -45,6 +45,14 @@ def kept(trash: Trash, ours: AbstractSet[str]) -> list[Drift]:
     return drift
 
 
+def keepers(trash: Trash, volume: Volume) -> list[str]:
+    """Return what keeps a deleted volume, whosever it is, in words."""
+    words: list[str] = []
+    for snapshot in _by_source(trash).get(volume.uuid, ()):
+        words += [f"the snapshot {snapshot.name!a}"] if snapshot.listed else _keepers(snapshot, frozenset())
+    return words
+
+
 def _of_volume(volume: Volume, snapshots: tuple[Snapshot, ...]) -> list[Chore]:
     if not snapshots:
         return [Chore(api.destroy(volume.dataset), frees=True)]
