@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl import wire
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.model import Daemon, Kernel, Lun, Port
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.privileged import PROGRAM, PrivilegedCtl
-from ansible_collections.freebsd.storage.plugins.module_utils._ctl.seam import Settled, Wanted
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.seam import Comparison, Settled, Wanted
 from ansible_collections.freebsd.storage.plugins.module_utils.command import Completed, Dialogue
 from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
 
@@ -83,15 +83,17 @@ def error_of(said: Said, *, change: bool = False) -> HostError:
 
 def test_one_program_serves_a_whole_run() -> None:
     settled = Settled({}, {"t": "why"}, {}, {}, {}, frozenset({"m"}), ("v",), 1, {"l": "small"})
-    said = Said(HELLO, wire.told_kernel(KERNEL, "demo"), wire.told_settled(settled))
+    compared = Comparison(frozenset({"u"}), True, {"t": "no port"}, {"g": "still there"})
+    said = Said(HELLO, wire.told_kernel(KERNEL, "demo"), wire.told_comparison(compared), wire.told_settled(settled))
     starting = Starting(said)
     layer = PrivilegedCtl("doas", "demo", starting)  # type: ignore[arg-type]
     seen = layer.observe()
+    assert layer.compare(NOTHING, seen) == compared
     assert layer.converge(NOTHING, seen) == settled
     layer.close()
     layer.close()
     assert starting.argv == ["doas", "-n", PROGRAM]
-    assert [each["do"] for each in said.heard] == ["observe", "converge"]
+    assert [each["do"] for each in said.heard] == ["observe", "compare", "converge"]
     assert said.ended == 1
 
 

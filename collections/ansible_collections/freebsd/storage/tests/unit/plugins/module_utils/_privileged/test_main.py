@@ -65,6 +65,7 @@ def test_without_ctld_and_ctladm_it_says_so(installation: main.Installation) -> 
         {**OBSERVE, "owner": "prod"},
         {**OBSERVE, "config": "/tmp/ctl.conf"},
         {"do": "converge", "owner": "demo", "seconds": 5},
+        {"do": "compare", "owner": "demo", "seconds": 5},
         {"do": "converge", "owner": "demo", "seconds": 5, "wanted": {}},
     ],
 )
