@@ -1,0 +1,1 @@
+"""Hostile input: whatever the types allow, into every call and every parser."""
