@@ -9,9 +9,11 @@ GRAMMAR = classic
 SSH = auto
 # make properties HISTORIES=100: how many histories, each time others.
 HISTORIES = 40
+# make fuzz EXAMPLES=1000: how many requests of each kind, each time others.
+EXAMPLES = 200
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties playbooks collection ansible-test deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties fuzz faults playbooks collection ansible-test deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
@@ -24,6 +26,8 @@ help:
 	@echo 'make warm          kill the warm processes, compare the rungs, look for leaks'
 	@echo 'make soak-warm     the same with 2,000 runs'
 	@echo 'make properties    random histories of volumes against a model; HISTORIES=100 says how many'
+	@echo 'make fuzz          hostile input into every call and parser; EXAMPLES=1000 says how much'
+	@echo 'make faults        every operation interrupted at every command, in every way'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make collection    the collection on simulated hosts, and built, installed and used as its page says'
 	@echo 'make ansible-test  the collection as ansible-test checks it; fetches what that needs'
@@ -65,6 +69,12 @@ soak-warm: environment
 
 properties: environment
 	@HISTORIES=$(HISTORIES) $(PY) -m tests.ci properties
+
+fuzz: environment
+	@EXAMPLES=$(EXAMPLES) $(PY) -m tests.ci fuzz
+
+faults: environment
+	@$(PY) -m tests.ci faults
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks

@@ -51,6 +51,8 @@ TIERS = {
         _pytest("playbooks"),
         _pytest("e2e"),
         _pytest("properties"),
+        _pytest("fuzz"),
+        _module("faults", "tests.faults"),
         _pytest("warm"),
         _module("sanity-quick", "tests.sanity", "--quick"),
         _module("sanity", "tests.sanity"),
@@ -73,5 +75,6 @@ TEST = (
     "playbooks",
     "e2e",
     "properties",
+    "fuzz",
     "sanity-quick",
 )

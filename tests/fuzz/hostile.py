@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
 
-CANARY = "/tmp/csi-fuzz-canary"  # noqa: S108 - what the injections name; it must never exist
+# What the injections would make; it must never exist.
+CANARY = "/tmp/csi-fuzz-canary"
 INJECTIONS = (
     f"$(touch {CANARY})",
     f"`touch {CANARY}`",

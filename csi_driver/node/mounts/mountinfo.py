@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from csi_driver.errors import DriverError, ErrorCode
+
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -32,13 +34,24 @@ class Mount:
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """Return all mounts, in the kernel's order: of several at one point the last is on top."""
-    return tuple(_mount(line) for line in text.splitlines() if line)
+    """
+    Return all mounts, in the kernel's order: of several at one point the last is on top.
+
+    Raises `INTERNAL` for what is not a mount table, so that nobody takes it for one without mounts.
+    """
+    # The kernel ends lines with "\n" alone; a path may hold whatever else Python takes for an end.
+    return tuple(_mount(line) for line in text.split("\n") if line)
 
 
 def _mount(line: str) -> Mount:
+    try:
+        return _fields(line.split(" "))
+    except (ValueError, IndexError) as error:
+        raise DriverError(ErrorCode.INTERNAL, f"not a line of the mount table: {line!a}") from error
+
+
+def _fields(fields: list[str]) -> Mount:
     # 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-    fields = line.split(" ")
     tail = fields.index("-", 6) + 1
     return Mount(
         device=fields[2],

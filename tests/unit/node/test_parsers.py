@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from csi_driver.errors import DriverError
 from csi_driver.node.attach.iscsi_sessions import record_value, sessions
 from csi_driver.node.mounts.mountinfo import parse
 
@@ -69,6 +70,19 @@ Target: iqn.1994-09.org.freebsd.csi:demo.ab
 \t\tInternal iscsid Session State: REOPEN
 \t\tHost Number: 4\tState: running
 """
+
+
+def test_a_mount_point_may_hold_what_looks_like_the_end_of_a_line() -> None:
+    """The kernel escapes its own line end alone; a path may have the others that Unicode knows."""
+    assert [mount.point for mount in parse("42 35 0:50 / /mnt/a\u2028b\x0c rw - tmpfs none ro\n")] == [
+        "/mnt/a\u2028b\x0c"
+    ]
+
+
+def test_what_is_no_mount_table_is_not_taken_for_an_empty_one() -> None:
+    """Else a volume that is mounted would seem not to be."""
+    with pytest.raises(DriverError, match="not a line of the mount table"):
+        parse("42 35 0:50 / /mnt\n")
 
 
 def test_the_mount_table_is_read_with_its_escapes_and_optional_fields() -> None:

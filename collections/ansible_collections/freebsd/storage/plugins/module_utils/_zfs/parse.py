@@ -34,7 +34,7 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
     found = properties(text)
     if parent not in found:
         raise HostError("degraded", f"zfs get did not show {parent}; nothing is known of its volumes")
-    guid = text_of(found[parent], "guid")
+    guid, available, used = _parent(parent, found[parent])
     value = _names.owner_value(owner, guid)
     making = {name: props for name, props in found.items() if copies.is_below(parent, name)}
     everything, found = found, {name: props for name, props in found.items() if name not in making}
@@ -58,14 +58,22 @@ def inventory(text: str, parent: str, owner: str) -> Inventory:
         },
         snapshots=taken.snapshots,
         trash=_trash(found, parent, deleted, taken.snapshots),
-        available_bytes=number_of(found[parent], "available"),
-        used_bytes=number_of(found[parent], "used"),
+        available_bytes=available,
+        used_bytes=used,
         properties=everything,
         known=_kept(found[parent], owner),
         copies=made.copies,
         copying=_names.copying_of(parent) in making,
         idle=len(making) == 1 and is_own(making.get(_names.copying_of(parent), {}), "copying"),
     )
+
+
+def _parent(name: str, props: Properties) -> tuple[str, int, int]:
+    """Return the parent's guid and its bytes available and used."""
+    try:
+        return text_of(props, "guid"), number_of(props, "available"), number_of(props, "used")
+    except ValueError as error:
+        raise HostError("degraded", f"{name} cannot be read, so nothing is known of its volumes: {error}") from error
 
 
 def trash(text: str, parent: str, owner_value: str) -> Trash:

@@ -138,3 +138,9 @@ def test_names_of_strangers_come_back_as_they_were() -> None:
     found = parse.inventory(parent_text() + volume_text(name), PARENT, OWNER)
     assert found.volumes[0].name == name
     assert found.volumes[0].dataset == f"{PARENT}/{_names.leaf_of(name)}"
+
+
+def test_a_parent_of_which_not_all_was_shown_is_degraded() -> None:
+    with pytest.raises(HostError, match="guid") as caught:
+        parse.inventory(f"{PARENT}\ttype\tfilesystem\t-\n", PARENT, OWNER)
+    assert caught.value.code == "degraded"
