@@ -6,6 +6,7 @@ The texts are real output with pieces cut out, doubled, exchanged and put in.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,8 @@ PORTS = (
     '\t<target>iqn.1994-09.org.freebsd.csi:demo.x</target>\n\t<lun id="0">1</lun>\n</targ_port>\n</ctlportlist>\n'
 )
 LUNS = (
-    '<ctllunlist>\n<lun id="1">\n\t<backend_type>block</backend_type>\n\t<size>2048</size>\n\t<blocksize>512</blocksize>\n'
-    "\t<ctld_name>demo:x</ctld_name>\n\t<scbus>-1</scbus>\n</lun>\n</ctllunlist>\n"
+    '<ctllunlist>\n<lun id="1">\n\t<backend_type>block</backend_type>\n\t<size>2048</size>\n'
+    "\t<blocksize>512</blocksize>\n\t<ctld_name>demo:x</ctld_name>\n\t<scbus>-1</scbus>\n</lun>\n</ctllunlist>\n"
 )
 SESSIONS = (
     '<ctlislist>\n<connection id="2">\n\t<initiator>iqn.1994-09.org.freebsd.csi:demo:n</initiator>\n'
@@ -136,10 +137,8 @@ PARSERS: dict[str, tuple[Callable[..., Any], st.SearchStrategy[Any]]] = {
 
 
 def _fuzzed(parse: Callable[[Any], Any], said: Any) -> None:
-    try:
+    with contextlib.suppress(HostError, DriverError):
         parse(said)
-    except (HostError, DriverError) as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("name", PARSERS)
