@@ -46,6 +46,7 @@ options:
   portal_groups:
     description:
       - Where it is reached, portal-groups of the owner, or such that stand elsewhere in the configuration.
+      - Where ctld of FreeBSD 14 reads UCL, there can be but one.
       - Required if O(state=present).
     type: list
     elements: str

@@ -165,6 +165,17 @@ def test_what_others_made_is_left_alone_until_it_is_adopted(host: Host) -> None:
     host.empty()
 
 
+def test_check_mode_takes_what_is_missing_for_made_before_and_says_so(host: Host) -> None:
+    clone = item("zfs_clone", "vm/copy", snapshot="d@monday")
+    snapshot = item("zfs_snapshot", "d@monday")
+    for each, missing in ((TARGET, ["d"]), (snapshot, ["d"]), (clone, ["vm", "d@monday"])):
+        reply = host.apply(each, check_mode=True)
+        errors(reply, none=True)
+        assert reply.outcomes[0].as_dict()["assumed"] == [f"tank/csi/{name}" for name in missing]
+        assert set(errors(host.apply(each))) <= {"source_not_found", "not_found"}
+    host.empty()
+
+
 def test_a_volume_of_apply_is_no_zvol_that_could_be_adopted_or_destroyed(host: Host) -> None:
     uuid = host.make("d")
     reply = host.apply({**ZVOL, "adopt": True}, gone(ZVOL))
