@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.seam import Patience
-from ansible_collections.freebsd.storage.tests.simulated.conftest import ON_EVERY_HOST, Host, errors, nouns
+from ansible_collections.freebsd.storage.tests.simulated.conftest import (
+    ON_EVERY_HOST,
+    Host,
+    errors,
+    nouns,
+    publish,
+    unpublish,
+)
 from ansible_collections.freebsd.storage.tests.simulated.test_faults import session
 
 pytestmark = ON_EVERY_HOST
@@ -199,6 +206,22 @@ def test_what_was_changed_by_hand_is_made_right_again(host: Host) -> None:
     assert changes(host, *ALL) == [False] * 3
     changes(host, *map(gone, reversed(ALL)))
     host.empty()
+
+
+def test_publications_and_what_people_name_share_a_part_and_a_batch(host: Host) -> None:
+    changes(host, ZVOL, GROUP)
+    uuid = host.make("v")
+    reply = host.apply(TARGET, publish(uuid))
+    errors(reply, none=True)
+    assert reply.reloads == 1
+    assert len(host.targets()) == len(set(host.targets()) | {STORE}) == 2
+    assert changes(host, *ALL) == [False] * 3
+    errors(host.apply(unpublish(uuid)), none=True)
+    assert host.targets() == [STORE]
+    errors(host.apply(publish(uuid)), none=True)
+    changes(host, *map(gone, reversed(ALL)))
+    assert len(host.targets()) == 1
+    host.clean(uuid)
 
 
 def test_a_target_of_the_administrator_is_not_taken_over(host: Host) -> None:
