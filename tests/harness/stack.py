@@ -78,6 +78,7 @@ class Stack:
             "STANDIN_STATE": str(self.node_state),
             "CSI_NODE_SYSFS": str(self.node_state / "sys"),
             "CSI_NODE_DEV": str(self.node_state / "dev"),
+            "HOST_ROOT": str(self.node_state),
         }
 
     @property

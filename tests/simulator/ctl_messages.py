@@ -156,6 +156,7 @@ NO_CONNECTIONS = "No matching connections found"
 # --- ctld: answers to a login ------------------------------------------------------------------
 LOGIN_STATUS = {
     (2, 0): "Initiator error",
+    (0, 0): "The target did not prove itself",
     (2, 1): "Authentication failure",
     (2, 2): "Authorization failure",
     (2, 3): "Not found",

@@ -15,6 +15,8 @@ from tests.simulator.ctl.apply import auth_group_of
 from tests.simulator.ctl.config import AuthGroup, Config, Credential, Port, PortalGroup
 from tests.simulator.registry import Json
 
+# Not the target's word: it would let the initiator in, which for its part does not believe the target.
+TARGET_UNPROVEN = (0, 0)
 AUTHENTICATION_FAILURE = (2, 1)
 AUTHORIZATION_FAILURE = (2, 2)
 NOT_FOUND = (2, 3)
@@ -91,10 +93,8 @@ def _check_chap(group: AuthGroup, given: Mapping[str, Json] | None) -> None:
 
 
 def _check_mutual(credential: Credential, given: Mapping[str, Json]) -> None:
-    """The initiator asks the target to prove itself: it accepts only the pair it knows."""
-    expected = (credential.mutual_user, credential.mutual_secret)
-    if not credential.mutual_user or expected != (
-        given.get("mutual_user"),
-        given.get("mutual_secret"),
-    ):
+    """The initiator asks the target to prove itself: it accepts only the pair it knows, and goes away without."""
+    if not credential.mutual_user:
         raise Refused(AUTHENTICATION_FAILURE)
+    if (credential.mutual_user, credential.mutual_secret) != (given.get("mutual_user"), given.get("mutual_secret")):
+        raise Refused(TARGET_UNPROVEN)

@@ -19,10 +19,20 @@ _SETTINGS = frozenset(
         "node.session.timeo.replacement_timeout",
         "node.session.initial_login_retry_max",
         "node.conn[0].timeo.login_timeout",
+        "node.session.auth.authmethod",
+        "node.session.auth.username",
+        "node.session.auth.password",
+        "node.session.auth.username_in",
+        "node.session.auth.password_in",
     }
 )
-_DEFAULTS = {"node.session.timeo.replacement_timeout": "120"}
+_DEFAULTS = {
+    "node.startup": "manual",
+    "node.session.timeo.replacement_timeout": "120",
+    "node.session.auth.authmethod": "None",
+}
 _TARGET_NOT_FOUND = (2, 3)
+_UNPROVEN = 0
 _INITIATOR_ERROR = 2
 
 
@@ -207,6 +217,8 @@ def _login_code(outcome: dict[str, Any]) -> int:
     if "refused" not in outcome:
         return texts.TIMEOUT
     status_class, detail = outcome["refused"]
+    if status_class == _UNPROVEN:
+        return texts.FATAL_LOGIN  # the target was fine with it, iscsid was not
     if status_class != _INITIATOR_ERROR:
         return texts.TIMEOUT  # iscsid tries such again, until it gives up
     return texts.LOGIN_AUTH_FAILED if detail in (1, 2) else texts.FATAL_LOGIN

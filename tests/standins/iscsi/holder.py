@@ -22,6 +22,7 @@ from iscsi.state import State
 
 _CONNECT_SECONDS = 5.0
 _TICK_SECONDS = 0.5
+_AUTH = {"username": "user", "password": "secret", "username_in": "mutual_user", "password_in": "mutual_secret"}
 
 
 class Refused(Exception):
@@ -71,13 +72,22 @@ class Holder:
             "op": "login",
             "initiator": self._initiator,
             "target": self._node["target"],
-            "chap": None,
+            "chap": self._chap(),
         }
         answer = self._ask(login)
         if not answer["ok"]:
             self._connection.close()
             raise Refused(answer["class"], answer["detail"], answer["text"])
         return list(answer["luns"])
+
+    def _chap(self) -> dict[str, str] | None:
+        """What iscsid would say and expect (initiator_common.c): the method set in the record does not count."""
+        auth = {key: self._node.get(f"node.session.auth.{key}", "") for key in _AUTH}
+        if not auth["password"]:
+            if auth["username_in"] or auth["password_in"]:
+                raise OSError("incoming credentials without outgoing ones: iscsid makes no session")
+            return None
+        return {_AUTH[key]: value for key, value in auth.items() if value}
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._connection is not None

@@ -10,8 +10,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iscsi import records_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+NODES = "etc/iscsi/nodes"
 
 
 class State:
@@ -19,7 +23,7 @@ class State:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("ifaces", "nodes", "sessions", "dev", "sys/block"):
+        for name in ("ifaces", NODES, "sessions", "dev", "sys/block"):
             (root / name).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -46,20 +50,20 @@ class State:
 
     def nodes(self, target: str, portal: str | None = None, iface: str | None = None) -> list[dict[str, str]]:
         """The node records that match, in the order of their portals."""
-        paths = sorted((self.root / "nodes" / target).glob("*"))
-        records = [record for path in paths if (record := _read(path))]
+        paths = sorted((self.root / NODES / target).glob("*"))
+        records = [record for path in paths if (record := records_file.read(path))]
         return [record for record in records if portal in (None, record["portal"]) and iface in (None, record["iface"])]
 
     def write_node(self, record: dict[str, str]) -> None:
         """Write a node record."""
-        directory = self.root / "nodes" / record["target"]
-        directory.mkdir(exist_ok=True)
-        write(directory / record["portal"], record)
+        directory = self.root / NODES / record["target"]
+        directory.mkdir(mode=0o700, exist_ok=True)
+        records_file.write(directory / records_file.name(record), record)
 
     def delete_node(self, record: dict[str, str]) -> None:
         """Delete a node record."""
-        directory = self.root / "nodes" / record["target"]
-        (directory / record["portal"]).unlink(missing_ok=True)
+        directory = self.root / NODES / record["target"]
+        (directory / records_file.name(record)).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             directory.rmdir()
 

@@ -77,6 +77,7 @@ class Lab:
             initiator=INITIATOR,
             sysfs=self.state / "sys",
             dev=self.state / "dev",
+            root=self.state,
         )
 
     def publish_on_host(self, *, readonly: bool = False, size: int = 64 << 20) -> IscsiAttachment:
@@ -139,7 +140,7 @@ class Lab:
     def leftovers(self) -> list[str]:
         """What should not be there once everything is undone."""
         names = [path.name for path in self.directory.iterdir() if path.name.endswith(".json")]
-        nodes = self.state / "nodes"
+        nodes = self.state / "etc/iscsi/nodes"
         records = [path.name for path in nodes.iterdir()] if nodes.exists() else []
         return [*self.mounted(), *self.disks(), *names, *records]
 

@@ -10,7 +10,11 @@ from typing import Any
 
 
 class Portal(socketserver.ThreadingTCPServer):
-    """Exports sparse files: `exports` maps a target to (initiator allowed, LUN)."""
+    """
+    Exports sparse files: `exports` maps a target to (initiator allowed, LUN).
+
+    `chap` has what an initiator has to say, by target, where it has to say something.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
@@ -19,6 +23,7 @@ class Portal(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
         self.directory = directory
         self.exports: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.chap: dict[str, dict[str, str]] = {}
         self.connections: dict[str, list[Any]] = {}
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -99,6 +104,8 @@ class _Session(socketserver.StreamRequestHandler):
         initiator, lun = self.server.exports[question["target"]]
         if question["initiator"] != initiator:
             return {"ok": False, "class": 2, "detail": 2, "text": "Authorization failure"}
+        if question["chap"] != self.server.chap.get(question["target"]):
+            return {"ok": False, "class": 2, "detail": 1, "text": "Authentication failure"}
         self.server.connections.setdefault(question["target"], []).append(self.request)
         return {"ok": True, "session": 1, "luns": [lun]}
 

@@ -294,7 +294,7 @@ def test_unstage_works_without_its_record(lab: Lab, access: MountAccess | BlockA
     lab.service.stage(lab.stage_request(lab.publish_on_host(), access))
     stage_path(str(lab.staging)).unlink()
     lab.restarted().unstage(lab.volume_id, str(lab.staging))
-    for path in (lab.state / "nodes").iterdir():
+    for path in (lab.state / "etc/iscsi/nodes").iterdir():
         assert path.name == "", "no node record is left"
     assert lab.leftovers() == []
 

@@ -106,6 +106,32 @@ def test_a_session_is_listed_and_guards_its_record(lab: Lab) -> None:
 
 
 @needs_root
+def test_a_login_says_what_the_record_says(lab: Lab) -> None:
+    """The password alone decides whether there is CHAP; the method is not looked at (initiator_common.c)."""
+    target = lab.publish_on_host().target
+    lab.portal.chap[target] = {"user": "node", "secret": "first/secret+1="}
+    iscsiadm(lab, "-m", "iface", "-I", "csi.demo", "-o", "new")
+    iscsiadm(lab, "-m", "iface", "-I", "csi.demo", "-o", "update", "-n", "iface.initiatorname", "-v", INITIATOR)
+    node = ("-m", "node", "-T", target, "-p", lab.portal.address, "-I", "csi.demo")
+    login = ("-m", "node", "-T", target, "-I", "csi.demo", "--login")
+    iscsiadm(lab, *node, "-o", "new")
+    refused = "initiator reported error (24 - iSCSI login failed due to authorization failure)"
+    for password, code in (("", 24), ("second~secret!", 24), ("first/secret+1=", 0)):
+        auth = [word for name, value in (("username", "node"), ("password", password)) for word in _auth(name, value)]
+        assert iscsiadm(lab, *node, "-o", "update", *auth)[0] == 0
+        result = iscsiadm(lab, *login)
+        assert result[0] == code
+        assert (refused in result[2]) == bool(code)
+    (record,) = [path for path in (lab.state / "etc/iscsi/nodes").rglob("*") if path.is_file()]
+    assert record.stat().st_mode & 0o077 == 0
+    assert record.name == lab.portal.address.replace(":", ",")
+
+
+def _auth(name: str, value: str) -> tuple[str, ...]:
+    return ("-n", f"node.session.auth.{name}", "-v", value)
+
+
+@needs_root
 def test_many_sessions_at_once_get_disks_of_their_own(lab: Lab) -> None:
     """Names and loop devices are handed out once each."""
     attachments = []
