@@ -18,7 +18,7 @@ from typing import NamedTuple, Optional
 from . import _names
 from ._ctl import check
 from ._ctl.model import Export, Kernel
-from ._ctl.plan import export_of
+from ._ctl.plan import LOST, export_of, is_lost
 from ._state import Facts
 from ._zfs.model import Volume
 from ._zfs.pools import DEGRADED as POOL_DEGRADED
@@ -142,7 +142,11 @@ def _exports(owner: str, volume: Volume, kernel: Kernel) -> Iterator[Condition]:
         msg = f"the LUN has no medium, because {exports[0].path} cannot be opened: look at zfs get volmode, keystatus"
         yield Condition(INACCESSIBLE, "LunWithoutMedium", msg)
         return
-    yield from _unmet(exports, kernel)
+    lost = [export for export in exports if is_lost(kernel, export)]
+    if lost:
+        status = INACCESSIBLE if len(check.unmet(exports, kernel)) == len(exports) else DEGRADED
+        yield Condition(status, "ChapSecretLost", f"{len(lost)} of {len(exports)} publications: {LOST}")
+    yield from _unmet([export for export in exports if export not in lost], kernel)
     for said in check.small({name: volume.size_bytes}, kernel).values():
         msg = f"{said}, but the volume has {volume.size_bytes}: expand it again, to any size"
         yield Condition(DEGRADED, "LunTooSmall", msg)

@@ -31,10 +31,10 @@ def volume_noun(owner: str, volume: Volume, *, predicted: bool = False) -> dict[
         "attributes": dict(wanted.attributes),
         "source": None if wanted.source is None else dict(wanted.source),
         "encryption": None if wanted.encryption is None else wanted.encryption._asdict(),
+        "chap": wanted.proof or "none",
         "created": volume.created,
         "publications": [
-            publication_noun(owner, volume.uuid, record)
-            for record in sorted(volume.records, key=lambda record: record.node)
+            publication_noun(owner, volume, record) for record in sorted(volume.records, key=lambda record: record.node)
         ],
     }
 
@@ -75,16 +75,17 @@ def trash_noun(volume: Volume, kept_by: Sequence[str]) -> dict[str, object]:
     }
 
 
-def publication_noun(owner: str, uuid: str, record: Record, *, predicted: bool = False) -> dict[str, object]:
+def publication_noun(owner: str, volume: Volume, record: Record, *, predicted: bool = False) -> dict[str, object]:
     """Return a publication as it is reported. Its target is a secret."""
     return {
-        "volume": uuid,
+        "volume": volume.uuid,
         "node": record.node,
         "mode": record.mode,
         "readonly": record.readonly,
         "protocol": record.protocol,
         "target": CHOSEN_BY_HOST if predicted else _names.target_of(owner, record.token),
         "lun": 0,
+        "chap": volume.parameters.proof or "none",
     }
 
 

@@ -11,6 +11,7 @@ from typing import Optional
 
 from . import _names, _settings
 from ._ctl.model import Kernel
+from ._ctl.plan import LOST, exports_of, is_lost
 from ._ctl.plan_exports import everything
 from ._ctl.seam import CtlHost
 from ._facts import facts_of
@@ -57,7 +58,7 @@ def read_facts(  # noqa: PLR0913 - each says what to look at
     facts = facts._replace(kernel_problem=kernel_problem, now=int(time.time()), settings_dir=settings_dir)
     if by_name and ctl is not None and kernel is not None:
         facts = _with_section(facts, ctl, kernel)
-    facts = facts._replace(drift=(*facts.drift, *_strays(facts)))
+    facts = facts._replace(drift=(*facts.drift, *_strays(facts), *_lost(facts)))
     return _compared(facts, ctl) if compare and ctl is not None and kernel_problem is None else facts
 
 
@@ -92,6 +93,15 @@ def _unread(problem: HostError) -> HostError:
     if problem.code != "not_found":
         return problem
     return HostError("degraded", f"{problem.msg}; import the pool, or {_settings.REMEDY}")
+
+
+def _lost(facts: Facts) -> list[Drift]:
+    """Return the publications that are not exported for want of their CHAP secret."""
+    return [
+        Drift("lost_secret", _names.masked_target(export.target), f"it leads to volume {export.device_id}: {LOST}")
+        for export in exports_of(facts)
+        if is_lost(facts.kernel, export)
+    ]
 
 
 def _strays(facts: Facts) -> list[Drift]:

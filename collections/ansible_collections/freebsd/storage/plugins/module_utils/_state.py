@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional, Protocol, Union
 
 from . import _names
 from ._changes import Change, Enter, Resize, RunZfs
-from ._ctl.model import Kernel
+from ._ctl.model import Chap, Kernel
 from ._ctl.seam import Comparison, Section
 from ._ctl.sections import Named
 from ._secrets import Secret
@@ -366,12 +366,13 @@ class DestroySnapshot(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """Export the volume under the record; `new` when the record is yet to be written."""
+    """Export the volume under the record; `new` when the record is yet to be written. `chap` is its secret."""
 
     volume: Volume
     record: Record
     stale: tuple[str, ...]
     new: bool
+    chap: Optional[Chap] = None
 
 
 class Unpublish(NamedTuple):

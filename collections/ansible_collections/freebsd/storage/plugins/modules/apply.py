@@ -63,6 +63,9 @@ options:
       - C(encryption_key) is also needed to publish an encrypted volume, and to make it grow while its key is not
         loaded. A wrong key is refused, whether the right one is loaded or not. After a reboot no key is loaded; the
         volume is served again once it is published once more, or its key is loaded by hand.
+      - C(chap) of a volume that is made, how nodes have to log in to it, V(one-way) (the node proves itself) or
+        V(mutual) (the host as well). With V(none), too, they need not prove themselves; then CHAP of its publications
+        is not minded. It is kept with the volume and cannot be changed.
       - C(placement) of a volume that is made, for callers with several hosts, none by default. A dictionary that says
         how this host stands among them. C(seen) and C(unseen), other hosts that have no volume of that name, or
         cannot be asked; without either this host is the only one. C(passes_on), false by default, that another host
@@ -105,6 +108,13 @@ options:
         portal-group that exists in C(ctl.conf), V(csi) by default; C(node_limit), how many volumes of this host may be
         published to the node at once, V(0) by default for any number. Of a C(node) like
         C(name@addresses#checksum) the name says which node it is; the rest may change.
+      - C(chap) of a publication, needed if the volume was made with it, and refused otherwise. A dictionary with
+        C(user) and C(secret), which the node gives, and C(mutual_user) and C(mutual_secret), which the host answers
+        with. Secrets are named as O(secrets) has them. A user is 1 to 223 of letters, digits and C(.), C(_), C(:),
+        C(@), C(-); a secret has 12 to 16 printable characters, without blanks, double quotes, backslashes, C(<),
+        C(>), C(&) and C($), and the two of them differ. They are kept on the host in files that only root can read,
+        as long as the publication lasts. If they are given again and differ, ctld is told to use these from then on;
+        who is logged in stays so. In check mode, a change of secrets alone is not told.
       - Kind C(publication), absent. C(volume), the uuid; C(node), or none for every node. Done only when the kernel
         shows neither port nor session any more.
       - Kinds C(zvol), C(zfs_dataset), C(zfs_snapshot), C(zfs_clone), C(iscsi_portal_group), C(ctl_auth_group) and
@@ -390,6 +400,11 @@ results:
           returned: success
           type: dict
           sample: {cipher: aes-256-gcm, keyformat: passphrase, unload_key: true}
+        chap:
+          description: How nodes have to log in to it.
+          returned: success
+          type: str
+          sample: one-way
         created:
           description: When it was made, in seconds since the epoch.
           returned: success
@@ -517,6 +532,11 @@ results:
           returned: success
           type: int
           sample: 0
+        chap:
+          description: How the node has to log in.
+          returned: success
+          type: str
+          sample: none
     assumed:
       description: Datasets that are not there, and were taken to be.
       returned: in check mode, if there are any

@@ -60,7 +60,8 @@ options:
         required: true
       secret:
         description:
-          - The user's secret, 12 to 16 printable characters without blanks and without C("), C(<), C(>) and C(&).
+          - The user's secret, 12 to 16 printable characters without blanks, double quotes, backslashes, C(<),
+            C(>), C(&) and C($).
         type: str
         required: true
       mutual_user:
@@ -69,7 +70,7 @@ options:
         type: str
       mutual_secret:
         description:
-          - The secret of O(chap[].mutual_user).
+          - The secret of O(chap[].mutual_user), another one than O(chap[].secret).
         type: str
 seealso:
   - module: freebsd.storage.ctl_auth_group_info

@@ -163,8 +163,8 @@ health:
           description:
             - What it is, for programs. One of V(PoolDegraded), V(PoolSuspended), V(PoolFaulted), V(PoolDataErrors),
               V(PoolNearlyFull), V(ParentNearlyFull), V(TargetDaemonDown), V(DataErrors), V(DeviceMissing),
-              V(KeyNotLoaded), V(RecordUnreadable), V(PropertiesUnreadable), V(VolumeUnfinished), V(LunWithoutMedium),
-              V(NotExported), V(LunTooSmall).
+              V(KeyNotLoaded), V(ChapSecretLost), V(RecordUnreadable), V(PropertiesUnreadable), V(VolumeUnfinished),
+              V(LunWithoutMedium), V(NotExported), V(LunTooSmall).
           returned: success
           type: str
           sample: PoolDegraded

@@ -64,6 +64,8 @@ class Exporting:
             - {export.lun for export in exports},
             sizes=self._sizes(),
             confirm_named=bool(self._restore),
+            chap={self._target(step.record): step.chap for step in good if step.chap is not None},
+            complete=not any((self._facts.unreadable, *(each.unreadable for each in self._facts.volumes.values()))),
         )
 
     def _sizes(self) -> dict[str, int]:

@@ -193,7 +193,7 @@ def _after(
     if isinstance(wish, PublicationWanted) and volume is not None and each.plan.record is not None:
         new = any(isinstance(step, Publish) and step.new for step in each.plan.steps)
         unknown = predicted and (new or each.plan.depends is not None)
-        return _nouns.publication_noun(owner, volume.uuid, each.plan.record, predicted=unknown)
+        return _nouns.publication_noun(owner, volume, each.plan.record, predicted=unknown)
     return None
 
 
@@ -207,7 +207,7 @@ def _before(each: Planned, owner: str) -> Noun:
         return None
     if isinstance(wish, PublicationWanted):
         record = volume.record_of(wish.node)
-        return None if record is None else _nouns.publication_noun(owner, volume.uuid, record)
+        return None if record is None else _nouns.publication_noun(owner, volume, record)
     if isinstance(wish, PublicationUnwanted):
         return _ended(each, owner, volume)
     return _nouns.volume_noun(owner, volume)
@@ -218,7 +218,7 @@ def _ended(each: Planned, owner: str, volume: Volume) -> Noun:
     records: list[Record] = [
         record for step in each.plan.steps if isinstance(step, Unpublish) for record in step.records
     ]
-    nouns = [_nouns.publication_noun(owner, volume.uuid, record) for record in records]
+    nouns = [_nouns.publication_noun(owner, volume, record) for record in records]
     if len(nouns) == 1:
         return nouns[0]
     return {"volume": volume.uuid, "publications": nouns} if nouns else None

@@ -16,7 +16,8 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .. import _names, _secrets
+from .. import _chap, _names, _secrets
+from .._ctl.model import MUTUAL, ONE_WAY
 from .._ctl.plan import PublicationUnwanted, PublicationWanted
 from .._ctl.plan_exports import ExportsWanted
 from .._kinds.datasets import check_name
@@ -75,6 +76,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "attributes": {"type": "dict", "default": {}},
         "source": {"type": "dict"},
         "encryption": {"type": "dict"},
+        "chap": {"type": "str", "choices": ["none", ONE_WAY, MUTUAL]},
         **_ENCRYPTION_KEY,
         "placement": {
             "type": "dict",
@@ -129,6 +131,7 @@ _SPECS: Mapping[tuple[str, str], dict[str, Any]] = {
         "protocol": {"type": "str", "default": "iscsi", "choices": ["iscsi"]},
         "portal_group": {"type": "str", "default": "csi"},
         "node_limit": {"type": "int", "default": 0},
+        "chap": {"type": "dict", "options": dict(_chap.NAMES)},
         **_ENCRYPTION_KEY,
     },
     ("publication", "absent"): {
@@ -208,6 +211,8 @@ def _wish(resource: Mapping[str, Any], secrets: Mapping[str, object]) -> Wish:
     options = checked.validated_parameters
     if "encryption_key" in options:
         options["encryption_key"] = _secrets.named(secrets, options["encryption_key"], "encryption_key")
+    if form == ("publication", "present") and options["chap"] is not None:
+        options["chap"] = _chap.chap_of(options["chap"], secrets)
     return _MAKERS[form](options)
 
 
@@ -238,6 +243,7 @@ def _volume_wanted(options: Mapping[str, Any]) -> VolumeWanted:
         encryption=_encryption(options["encryption"]),
         # Without a source there is nothing to share or to copy.
         clone_mode=options["clone_mode"] if source else CLONE,
+        chap=options["chap"],
     )
     _check_encryption(parameters, options["encryption_key"])
     size = len(parameters.to_json())
@@ -350,6 +356,7 @@ def _publication_wanted(options: Mapping[str, Any]) -> PublicationWanted:
         portal_group=options["portal_group"],
         node_limit=options["node_limit"],
         secret=options["encryption_key"],
+        chap=options["chap"],
     )
 
 

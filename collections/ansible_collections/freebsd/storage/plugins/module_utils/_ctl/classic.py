@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from . import conf
 from .conf import Draft, Place
-from .sections import AuthGroup, Chap, Lun, PortalGroup, Sections, Target
+from .model import Chap
+from .sections import AuthGroup, Lun, PortalGroup, Sections, Target
 
 
 class Classic:

@@ -59,7 +59,7 @@ def stage(files: Files, draft: Draft) -> None:
     own = files.place
     discard(files)
     if draft.own is not None:
-        _make_folder(own.file)
+        make_folder(Path(own.file).parent)
         _write(own.staged, draft.own)
     _write(files.staged, draft.main.replace(include(own.file), include(own.staged)))
 
@@ -79,11 +79,12 @@ def swap(files: Files, draft: Draft, *, private: bool = False) -> bool:
     needed any more goes last, for it may be the only one to remember what people named.
     """
     if draft.own is not None and draft.own != files.draft.own:
-        _swap_own(files.place, draft.own)
+        make_folder(Path(files.place.file).parent)
+        put(files.place.file, files.place.staged, draft.own)
     if draft.main != files.draft.main and not _swap_main(files, draft.main, _OWNERS if private else _ANY):
         return False
     if draft.own is None and files.draft.own is not None:
-        _remove_own(files.place)
+        remove(files.place.file)
     return True
 
 
@@ -94,6 +95,38 @@ def parts_of_others(files: Files) -> str:
     return "".join(_text(_content(str(path)) or b"") for path in others)
 
 
+def put(path: str, staged: str, text: str) -> None:
+    """Put a file that nobody else may read in place, on stable storage; its folder has to be there."""
+    try:
+        Path(staged).unlink(missing_ok=True)
+        _write(staged, text)
+        _flush(staged)
+        Path(staged).rename(path)
+        _flush_directory(Path(path).parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def remove(path: str) -> None:
+    """Remove a file of ours, on stable storage."""
+    try:
+        Path(path).unlink(missing_ok=True)
+        _flush_directory(Path(path).parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that nobody else may look into, on stable storage, unless it is there."""
+    try:
+        path.mkdir(mode=_OWNERS)
+        _flush_directory(path.parent)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise _unwritable(str(path), error) from error
+
+
 def discard(files: Files) -> None:
     """Remove the staged version, if there is one."""
     try:
@@ -101,26 +134,6 @@ def discard(files: Files) -> None:
         Path(files.place.staged).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(files.staged, error) from error
-
-
-def _swap_own(place: Place, text: str) -> None:
-    _make_folder(place.file)
-    try:
-        Path(place.staged).unlink(missing_ok=True)
-        _write(place.staged, text)
-        _flush(place.staged)
-        Path(place.staged).rename(place.file)
-        _flush_directory(Path(place.file).parent)
-    except OSError as error:
-        raise _unwritable(place.file, error) from error
-
-
-def _remove_own(place: Place) -> None:
-    try:
-        Path(place.file).unlink(missing_ok=True)
-        _flush_directory(Path(place.file).parent)
-    except OSError as error:
-        raise _unwritable(place.file, error) from error
 
 
 def _swap_main(files: Files, text: str, mask: int) -> bool:
@@ -151,13 +164,6 @@ def _content(path: str) -> Optional[bytes]:
         ) from None
     except OSError as error:
         raise HostError("degraded", f"{path}: {error.strerror}") from error
-
-
-def _make_folder(path: str) -> None:
-    try:
-        Path(path).parent.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def _write(path: str, text: str) -> None:

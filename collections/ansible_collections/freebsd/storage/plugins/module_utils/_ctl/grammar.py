@@ -18,7 +18,7 @@ from . import remember
 from .classic import Classic
 from .conf import Draft, Place
 from .model import Export
-from .sections import Entry, Sections, sections_of, texts_of
+from .sections import Entry, Sections, sections_of, texts_of, texts_of_chap
 from .ucl import Ucl
 
 _HEADER = "# Made from ZFS properties. What is changed here will be overwritten.\n"
@@ -90,6 +90,10 @@ def _problem(entry: Entry) -> Optional[str]:
     if not isinstance(entry, Export):
         # Which value it is, is not said: it may be a secret.
         return None if all(map(_is_writable, texts_of(entry))) else "it has a value that ctl.conf cannot hold"
+    if (entry.proof[0].kind if entry.proof else None) != entry.chap:
+        return "its CHAP secret is lost; it comes back when the volume is published again"
+    if not all(_is_writable(text) for chap in entry.proof for text in texts_of_chap(chap)):
+        return "its CHAP secret cannot be written in ctl.conf"
     for field, value in entry._asdict().items():
         if isinstance(value, str) and not _is_writable(value):
             return f"its {field} cannot be written in ctl.conf: {value!a}"

@@ -12,18 +12,18 @@ should. A removal is never rolled back; an addition that does not come about is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Optional
 
 from .. import _names
 from ..command import Commands, Completed
 from ..errors import HostError
-from . import api, check, confile, parse, remember
+from . import api, chap, check, confile, parse, remember
 from .choose import Choice, choose
 from .conf import owner_place
 from .grammar import draw, grammar_of, stands
-from .model import Daemon, Kernel, Session
+from .model import Daemon, Export, Kernel, Session
 from .seam import Clock, Comparison, Patience, Section, Settled, SystemClock, Wanted
 from .sections import AuthGroup, Entry, Named
 from .trial import objections
@@ -55,7 +55,7 @@ class LocalCtl:
         )
         daemon = parse.daemon(running) or self._configured()
         if parse.no_module(ports):
-            return Kernel(daemon, (), ())
+            return Kernel(daemon, (), (), proven=chap.proven(self._settings_dir))
         _check(ports)
         _check(luns)
         max_ports, max_luns = parse.limits(limits)
@@ -65,6 +65,7 @@ class LocalCtl:
             parse.luns(luns.out),
             max_ports=max_ports,
             max_luns=max_luns,
+            proven=chap.proven(self._settings_dir),
         )
 
     def _configured(self) -> Daemon:
@@ -93,7 +94,8 @@ class LocalCtl:
         draft = confile.read(kernel.daemon.config, place).draft
         part, previous = draft.part(place), remember.recalled(draft.part(place))
         named = previous if wanted.named is None else wanted.named
-        entries = (*named.values(), *wanted.exports)
+        proven = chap.Store(self._settings_dir, wanted.owner).prove(wanted.exports)
+        entries = (*named.values(), *proven)
         drawn = draw(grammar, draft, place, entries)
         standing = {each.key for each in entries if stands(grammar, part, each)}
         unwritten = frozenset(each.key for each in entries) - standing
@@ -103,6 +105,21 @@ class LocalCtl:
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         self._reloads, self._complaint = 0, ""
+        store = chap.Store(self._settings_dir, wanted.owner)
+        try:
+            changed = store.keep(wanted.chap, wanted.additions)
+            proven = wanted._replace(exports=store.prove(wanted.exports))
+            settled = self._converge(proven, before, store, changed)
+        except HostError as error:
+            if error.code != "uncertain":
+                store.forget(wanted.chap.keys() & wanted.additions)
+            raise
+        if wanted.complete:
+            taken_back = settled.failed.keys() | settled.refused.keys()
+            store.sweep([export for export in wanted.exports if export.target not in taken_back])
+        return settled
+
+    def _converge(self, wanted: Wanted, before: Kernel, store: chap.Store, changed: frozenset[str]) -> Settled:
         choice, swapped, previous = self._install(before.daemon, wanted)
         pending = _pending(wanted, choice, previous)
         verdict = pending.judge(before)
@@ -112,23 +129,33 @@ class LocalCtl:
             # Gone from the file already, so nothing else would look for sessions that live on.
             after = self._look(before, pending)
             verdict = pending.judge(after)
-        if swapped or any(verdict):
+        if swapped or store.owes_reload or any(verdict):
             after = self._settle(pending, before, self._patience.limit)
             verdict = pending.judge(after)
+        unread = self._unread(store, changed)
         failed = frozenset(verdict.unmet) & wanted.additions
         if failed:
             self._take_back(wanted, before, failed | frozenset(choice.refused), previous)
         return Settled(
             refused=choice.refused,
             failed={target: self._told(verdict.unmet[target]) for target in failed},
-            unconfirmed={t: self._told(why) for t, why in verdict.unmet.items() if t not in failed},
+            unconfirmed={t: self._told(why) for t, why in {**unread, **verdict.unmet}.items() if t not in failed},
             lingering={name: self._told(why) for name, why in verdict.lingering.items()},
             left_out=choice.left_out,
-            mended=mended,
+            mended=mended | changed,
             vanished=check.vanished(before, after, _names.target_prefix(wanted.owner), wanted.gone),
             reloads=self._reloads,
             small={name: self._told(why) for name, why in verdict.small.items()},
         )
+
+    def _unread(self, store: chap.Store, changed: frozenset[str]) -> dict[str, str]:
+        """Return the targets whose new secrets ctld was not told of, with the reason."""
+        if not store.owes_reload:
+            return {}
+        if not self._complaint:
+            store.settle()
+            return {}
+        return dict.fromkeys(changed, "ctld has not read its new CHAP secret")
 
     def _install(self, daemon: Daemon, wanted: Wanted) -> tuple[Choice, bool, Mapping[str, Named]]:
         """Put the owner's part in place; return what was chosen, whether files changed, and what had been named."""
@@ -146,7 +173,7 @@ class LocalCtl:
                 choice = choose(files.draft, drawing, entries, wanted.additions, trial, old)
                 if choice.draft == files.draft:
                     return choice, False, previous
-                if confile.swap(files, choice.draft, private=_holds_secrets(named)):
+                if confile.swap(files, choice.draft, private=_holds_secrets(named, wanted.exports)):
                     return choice, True, previous
             finally:
                 confile.discard(files)
@@ -213,8 +240,9 @@ def _pending(wanted: Wanted, choice: Choice, previous: Mapping[str, Named]) -> P
     return Pending(tuple(confirm), wanted.gone, wanted.gone_luns, wanted.sizes)
 
 
-def _holds_secrets(named: Mapping[str, Named]) -> bool:
-    return any(isinstance(each, AuthGroup) and each.chap for each in named.values())
+def _holds_secrets(named: Mapping[str, Named], exports: Sequence[Export]) -> bool:
+    groups = any(isinstance(each, AuthGroup) and each.chap for each in named.values())
+    return groups or any(export.proof for export in exports)
 
 
 def _without(wanted: Wanted, failed: frozenset[str], previous: Mapping[str, Named]) -> Wanted:

@@ -12,10 +12,33 @@ from typing import NamedTuple, Optional
 DEFAULT_CONFIG = "/etc/ctl.conf"
 DEFAULT_MAX_PORTS = 256  # kern.cam.ctl.max_ports
 DEFAULT_MAX_LUNS = 1024  # kern.cam.ctl.max_luns
+ONE_WAY, MUTUAL = "one-way", "mutual"
+
+
+class Chap(NamedTuple):
+    """What an initiator proves itself with and, if there is a `mutual_user`, the target to it."""
+
+    user: str
+    secret: str
+    mutual_user: str = ""
+    mutual_secret: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Who proves itself: the initiator alone, or both."""
+        return MUTUAL if self.mutual_user else ONE_WAY
+
+    def __repr__(self) -> str:
+        return f"Chap({self.user!r}, {self.kind})"
 
 
 class Export(NamedTuple):
-    """One volume exported to one initiator: everything ctl.conf says of it."""
+    """
+    One volume exported to one initiator: everything ctl.conf says of it.
+
+    `chap` is what the initiator has to know, None: nothing but its name. The `proof` is that, and is known to those
+    alone who write ctl.conf; without it an export that needs it is not written.
+    """
 
     target: str
     auth_group: str
@@ -28,6 +51,8 @@ class Export(NamedTuple):
     device_id: str
     naa: str
     readonly: bool
+    chap: Optional[str] = None
+    proof: tuple[Chap, ...] = ()
 
     @property
     def key(self) -> str:
@@ -80,7 +105,11 @@ class Daemon(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """One look at ctld and at the kernel's tables. `sessions`: targets some initiator is logged in to."""
+    """
+    One look at ctld and at the kernel's tables. `sessions`: targets some initiator is logged in to.
+
+    `proven` are the targets whose CHAP secrets are kept.
+    """
 
     daemon: Daemon
     ports: tuple[Port, ...]
@@ -88,3 +117,4 @@ class Kernel(NamedTuple):
     sessions: frozenset[str] = frozenset()
     max_ports: int = DEFAULT_MAX_PORTS
     max_luns: int = DEFAULT_MAX_LUNS
+    proven: frozenset[str] = frozenset()

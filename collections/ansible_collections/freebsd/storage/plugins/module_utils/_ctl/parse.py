@@ -25,6 +25,7 @@ SAID_LIMIT = 600  # characters of a command's words that are handed on
 _ELEMENT = re.compile(r'<(\w+)(?: id="(\d+)")?>([^<]*)</\1>')
 _ISCSI_NAME = re.compile(r"\b(?:iqn|eui|naa)\.[^\s\"'{}\[\];,]+")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&"))
+_NEAR = re.compile(r"\bnear '[^']{8,}'")
 _NO_DEVICE = "error opening /dev/cam/ctl: No such file or directory"
 
 # What `ctld -t` may say about the parts of others without refusing the configuration.
@@ -126,7 +127,8 @@ def failure(done: Completed) -> Optional[HostError]:
 
 def objections(done: Completed, *, ucl: bool) -> list[str]:
     """Return what `ctld -t` has against a configuration; nothing if it takes it."""
-    lines = [line.removeprefix("ctld: ") for line in done.err.splitlines()]
+    # What it is near may be a secret.
+    lines = [_NEAR.sub("near '…'", line.removeprefix("ctld: ")) for line in done.err.splitlines()]
     harmless = _HARMLESS if ucl else _WARNINGS
     serious = [line.strip() for line in lines if line.strip() and not harmless.search(line)]
     if done.rc != 0:

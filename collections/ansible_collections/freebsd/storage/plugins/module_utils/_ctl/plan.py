@@ -20,8 +20,14 @@ from .._zfs import keys
 from .._zfs.model import Record, Volume
 from .._zfs.seen import check_finished, check_readable
 from ..errors import HostError
-from .model import Export
+from .model import MUTUAL, ONE_WAY, Chap, Export, Kernel
 
+LOST = "its CHAP secret is lost, and without it is not exported; publish it again, to the same node"
+_GIVEN = {
+    None: "no user and secret are given",
+    ONE_WAY: "one user and secret are given",
+    MUTUAL: "users and secrets of both sides are given",
+}
 _START = "start it: service ctld start; the role storage_host sets ctld_enable"
 
 
@@ -37,6 +43,7 @@ class PublicationWanted(NamedTuple):
     portal_group: str
     node_limit: int = 0
     secret: Optional[Secret] = None
+    chap: Optional[Chap] = None
 
 
 class PublicationUnwanted(NamedTuple):
@@ -60,7 +67,8 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
     record = volume.record_of(want.node)
     if record is not None and not record.leaving:
         _check_same(volume, record, want)
-        step = Publish(volume, record, strays_of(facts, volume.uuid, volume.records), new=False)
+        proof = _proof(volume, want)
+        step = Publish(volume, record, strays_of(facts, volume.uuid, volume.records), new=False, chap=proof)
         unlock = keys.to_publish(volume, want.secret, new=False)
         return Plan(
             facts, (*unlock, step), volume, record, depends=facts.makers.get((volume.uuid, _names.node_name(want.node)))
@@ -68,10 +76,11 @@ def plan_present(facts: Facts, want: PublicationWanted, choose: Chooser, item: i
     _check_alone(volume, want)
     _check_room(facts, volume)
     _check_node(facts, want)
+    proof = _proof(volume, want)
     unlock = keys.to_publish(volume, want.secret, new=True)
     record = _record(want, choose.token())
     published = volume.with_record(record)
-    step = Publish(published, record, strays_of(facts, volume.uuid, published.records), new=True)
+    step = Publish(published, record, strays_of(facts, volume.uuid, published.records), new=True, chap=proof)
     facts = facts.with_volume(published).with_maker(volume.uuid, _names.node_name(want.node), item)
     return Plan(facts, (*unlock, step), published, record)
 
@@ -123,13 +132,36 @@ def export_of(owner: str, volume: Volume, record: Record) -> Export:
         device_id=volume.uuid,
         naa=_names.naa_of(volume.uuid),
         readonly=all(other.readonly for other in active),
+        chap=volume.parameters.proof,
     )
+
+
+def is_lost(kernel: Optional[Kernel], export: Export) -> bool:
+    """Return whether the secret without which it is not exported is known to be kept no more."""
+    return export.chap is not None and kernel is not None and export.target not in kernel.proven
 
 
 def strays_of(facts: Facts, uuid: str, records: tuple[Record, ...]) -> tuple[str, ...]:
     """Return the targets of ours in the kernel that lead to the volume and that no record names."""
     recorded = {_names.target_of(facts.owner, record.token) for record in records}
     return tuple(sorted(facts.shown.get(uuid, frozenset()) - recorded))
+
+
+def _proof(volume: Volume, want: PublicationWanted) -> Optional[Chap]:
+    """Return the secret to export it with; raise `HostError` unless it is of the kind that the volume is to have."""
+    expected = volume.parameters.proof
+    actual = None if want.chap is None else want.chap.kind
+    if expected == actual:
+        return want.chap
+    if volume.parameters.chap == "none":
+        return None
+    raise HostError(
+        "invalid",
+        f"chap: volume {volume.name!a} was made to be exported with {expected or 'no'} CHAP, but {_GIVEN[actual]}",
+        option="chap",
+        expected=expected or "none",
+        actual=actual or "none",
+    )
 
 
 def check_running(facts: Facts) -> None:

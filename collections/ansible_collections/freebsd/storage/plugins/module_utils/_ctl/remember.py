@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 from ..errors import HostError
-from .sections import AuthGroup, Chap, Lun, Named, PortalGroup, Target
+from .model import Chap
+from .sections import AuthGroup, Lun, Named, PortalGroup, Target
 
 MARK = "#: "
 

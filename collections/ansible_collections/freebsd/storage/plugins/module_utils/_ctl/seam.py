@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple, Optional, Protocol
 
-from .model import Export, Kernel, Session
+from .model import Chap, Export, Kernel, Session
 from .sections import Named
 
 
@@ -30,6 +30,9 @@ class Wanted(NamedTuple):
     `named` is all there is to be of what people named, by key; None: what there is. Its keys are
     among `additions` if they are new or another version, which is taken back to what it was, and
     among `confirm` and `gone` like targets. `confirm_named`: whatever people named is confirmed.
+
+    `chap` has the secrets that came with this request, by target; those of other exports are kept
+    behind the seam, and stay there as long as they are among `exports`, or as these are not `complete`.
     """
 
     owner: str
@@ -41,6 +44,8 @@ class Wanted(NamedTuple):
     sizes: Mapping[str, int] = {}
     named: Optional[Mapping[str, Named]] = None
     confirm_named: bool = False
+    chap: Mapping[str, Chap] = {}
+    complete: bool = True
 
 
 class Comparison(NamedTuple):

@@ -15,16 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Union
 
-from .model import Export
-
-
-class Chap(NamedTuple):
-    """What an initiator proves itself with and, if there is a `mutual_user`, the target to it."""
-
-    user: str
-    secret: str
-    mutual_user: str = ""
-    mutual_secret: str = ""
+from .model import Chap, Export
 
 
 class AuthGroup(NamedTuple):
@@ -112,7 +103,7 @@ def sections_of(entries: Iterable[Entry]) -> Sections:
 
 def auth_group_of(export: Export) -> AuthGroup:
     """Return the auth-group of a publication."""
-    return AuthGroup(export.auth_group, initiators=(export.initiator,))
+    return AuthGroup(export.auth_group, initiators=(export.initiator,), chap=export.proof)
 
 
 def target_of(export: Export) -> Target:
@@ -129,6 +120,11 @@ def target_of(export: Export) -> Target:
     return Target(export.target, export.auth_group, (export.portal_group,), {0: lun})
 
 
+def texts_of_chap(chap: Chap) -> tuple[str, ...]:
+    """Return every text of it that has to be written."""
+    return tuple(chap) if chap.mutual_user else chap[:2]
+
+
 def texts_of(named: Named) -> Iterator[str]:
     """Yield every text that has to be written."""
     yield named.name
@@ -137,7 +133,7 @@ def texts_of(named: Named) -> Iterator[str]:
     elif isinstance(named, AuthGroup):
         yield from (*named.initiators, *named.networks)
         for chap in named.chap:
-            yield from chap if chap.mutual_user else chap[:2]
+            yield from texts_of_chap(chap)
     else:
         yield from (named.auth_group, *named.portal_groups, *([named.alias] if named.alias else []))
         for lun in named.luns.values():

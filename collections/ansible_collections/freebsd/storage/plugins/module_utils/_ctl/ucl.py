@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 
 from . import conf
 from .conf import Draft, Place
-from .sections import AuthGroup, Chap, Lun, PortalGroup, Sections, Target
+from .model import Chap
+from .sections import AuthGroup, Lun, PortalGroup, Sections, Target
 
 
 class Ucl:

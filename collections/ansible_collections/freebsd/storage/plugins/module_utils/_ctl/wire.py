@@ -18,7 +18,8 @@ from .. import _names
 from .model import Daemon, Export, Kernel, Lun, Port
 from .seam import Comparison, Settled, Wanted
 
-PROTOCOL = 1  # raised whenever the two sides would misunderstand each other
+PROTOCOL = 2  # raised whenever the two sides would misunderstand each other
+NO_CHAP = "none"
 SECONDS_LIMIT = 600  # for one request
 _DEVICES = _names.device_of("")
 _HIDDEN_PORT = Port(-1, "", online=False, target="", luns={}, initiators=())
@@ -38,6 +39,8 @@ def told_wanted(wanted: Wanted) -> dict[str, object]:
         "gone": _cut(prefix, wanted.gone),
         "gone_luns": _cut(luns, wanted.gone_luns),
         "sizes": {lun[len(luns) :]: size for lun, size in sorted(wanted.sizes.items())},
+        "chap": {target[len(prefix) :]: chap._asdict() for target, chap in sorted(wanted.chap.items())},
+        "complete": wanted.complete,
     }
 
 
@@ -54,6 +57,7 @@ def told_kernel(kernel: Kernel, owner: str) -> dict[str, object]:
         "other_luns": len(kernel.luns) - len(luns),
         "max_ports": kernel.max_ports,
         "max_luns": kernel.max_luns,
+        "proven": sorted(target for target in kernel.proven if target.startswith(_names.target_prefix(owner))),
     }
 
 
@@ -62,7 +66,8 @@ def heard_kernel(told: Mapping[str, Any]) -> Kernel:
     ports = [_heard_port(port) for port in told["ports"]] + [_HIDDEN_PORT] * int(told["other_ports"])
     luns = [Lun(**lun) for lun in told["luns"]] + [_HIDDEN_LUN] * int(told["other_luns"])
     daemon = Daemon(told["pid"], ucl=told["ucl"])
-    return Kernel(daemon, tuple(ports), tuple(luns), max_ports=told["max_ports"], max_luns=told["max_luns"])
+    limits = {"max_ports": told["max_ports"], "max_luns": told["max_luns"]}
+    return Kernel(daemon, tuple(ports), tuple(luns), **limits, proven=frozenset(told["proven"]))
 
 
 def told_comparison(comparison: Comparison) -> dict[str, object]:
@@ -101,6 +106,7 @@ def export_of(owner: str, told: Mapping[str, Any]) -> Export:
         device_id=uuid,
         naa=_names.naa_of(uuid),
         readonly=told["readonly"],
+        chap=None if told["chap"] == NO_CHAP else told["chap"],
     )
 
 
@@ -113,6 +119,7 @@ def _told_export(owner: str, export: Export) -> dict[str, object]:
         "dataset": export.path[len(_DEVICES) :],
         "blocksize": export.blocksize,
         "readonly": export.readonly,
+        "chap": export.chap or NO_CHAP,
     }
     if export_of(owner, told) != export:
         raise ValueError("an export has names that do not follow from its token and uuid")

@@ -7,22 +7,19 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .. import _names
-from .._ctl.sections import AuthGroup, Chap
-from .._secrets import named
+from .._chap import chap_of
+from .._ctl.model import Chap
+from .._ctl.sections import AuthGroup
 from .._state import Facts, Plan, known_section
 from . import entries
 from .entry_nouns import full_name
 from .kind import Kind, NounDict, Options, Wish, invalid
 
 NOUN = "ctl_auth_group"
-# ctld(8) warns about others, and FreeBSD's own initiator cuts secrets at 16.
-_SECRET = re.compile(r"[\x21-\x7e]{12,16}")
-_USER = re.compile(r"[A-Za-z0-9._:@-]{1,223}")
 _SECRETS = ("secret", "mutual_secret")
 
 
@@ -60,7 +57,7 @@ def _secrets(chap: Chap) -> tuple[str, str]:
 
 
 def _present(options: Options, secrets: Mapping[str, object]) -> Wish:
-    chap = tuple(_chap(each, secrets) for each in options["chap"])
+    chap = tuple(chap_of(each, secrets) for each in options["chap"])
     users = [each.user for each in chap]
     if len(set(users)) != len(users):
         invalid("chap", "each user has to be there once")
@@ -93,26 +90,6 @@ def _network(text: str) -> str:
     except ValueError as error:
         invalid("networks", str(error))
     return str(network)
-
-
-def _chap(chap: Mapping[str, Any], secrets: Mapping[str, object]) -> Chap:
-    for option in ("user", "mutual_user"):
-        if chap[option] is not None and not _USER.fullmatch(chap[option]):
-            invalid("chap", f"{option} {chap[option]!a}: letters, digits and . _ : @ - are allowed")
-    if (chap["mutual_user"] is None) != (chap["mutual_secret"] is None):
-        invalid("chap", "mutual_user and mutual_secret need each other")
-    if chap["mutual_user"] is None:
-        return Chap(chap["user"], _secret(chap["secret"], secrets))
-    mutual = _secret(chap["mutual_secret"], secrets)
-    return Chap(chap["user"], _secret(chap["secret"], secrets), chap["mutual_user"], mutual)
-
-
-def _secret(name: str, secrets: Mapping[str, object]) -> str:
-    found = named(secrets, name, "chap")
-    secret = found.reveal() if found else ""
-    if not _SECRET.fullmatch(secret) or set(secret) & set('"<>&'):
-        invalid("chap", 'a secret has to have 12 to 16 printable characters, none of which is a blank or one of "<>&')
-    return secret
 
 
 def _apart(options: Options) -> tuple[Options, Mapping[str, str]]:

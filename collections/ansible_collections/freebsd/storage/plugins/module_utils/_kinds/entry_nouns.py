@@ -11,7 +11,8 @@ Targets are the exception: their names are those which initiators use.
 
 from __future__ import annotations
 
-from .._ctl.sections import AuthGroup, Chap, Lun, Named, PortalGroup
+from .._ctl.model import Chap
+from .._ctl.sections import AuthGroup, Lun, Named, PortalGroup
 from .kind import NounDict
 
 HIDDEN = "********"

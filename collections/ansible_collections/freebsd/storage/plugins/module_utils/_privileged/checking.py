@@ -16,15 +16,24 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .. import _names
+from .. import _chap, _names
 from .._ctl import wire
-from .._ctl.model import Export
+from .._ctl.model import MUTUAL, ONE_WAY, Chap, Export
 from .._ctl.seam import Settled, Wanted
 from ..errors import HostError
 from .callers import Caller
 
 EXPORTS_LIMIT = 4096
-_FORM = {"exports": list, "additions": list, "confirm": list, "gone": list, "gone_luns": list, "sizes": dict}
+_FORM: Mapping[str, type] = {
+    "exports": list,
+    "additions": list,
+    "confirm": list,
+    "gone": list,
+    "gone_luns": list,
+    "sizes": dict,
+    "chap": dict,
+    "complete": bool,
+}
 _EXPORT_FORM = {
     "token": str,
     "uuid": str,
@@ -33,8 +42,11 @@ _EXPORT_FORM = {
     "dataset": str,
     "blocksize": int,
     "readonly": bool,
+    "chap": str,
 }
+_CHAP_FORM = dict.fromkeys(Chap._fields, str)
 _BLOCKSIZES = (512, 4096)
+_CHAP_KINDS = (wire.NO_CHAP, ONE_WAY, MUTUAL)
 # What is only looked for in the kernel's tables, where an administrator may have made it.
 _SOUGHT = re.compile(r"[\x21-\x7e]{1,223}")
 _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}")
@@ -94,6 +106,9 @@ def wanted_of(owner: str, told: object, caller: Caller) -> tuple[Checked, frozen
         gone=_targets(owner, _sought("gone", told["gone"]) - tokens),
         gone_luns=frozenset(_names.lun_of(owner, name) for name in _sought("gone_luns", told["gone_luns"])),
         sizes=_sizes(owner, told["sizes"]),
+        chap=_chaps(owner, {token: chap for token, chap in told["chap"].items() if token not in refused}, tokens),
+        # The secret of what is refused here stays: it may be allowed again.
+        complete=told["complete"] and not refused,
     )
     _check_luns(wanted.exports)
     named = {_names.target_of(owner, token): why for token, why in refused.items()}
@@ -115,6 +130,8 @@ def _objection(told: Mapping[str, Any], caller: Caller) -> Optional[str]:
         return f"the portal group {told['portal_group'][:64]!a} is not one of this login's"
     if not _names.INITIATOR.fullmatch(told["initiator"]):
         return "its initiator has no valid name"
+    if told["chap"] not in _CHAP_KINDS:
+        return f"its chap is none of {_CHAP_KINDS}"
     if told["blocksize"] not in _BLOCKSIZES:
         return f"its blocksize is none of {_BLOCKSIZES}"
     return None
@@ -166,6 +183,16 @@ def _sizes(owner: str, told: dict[Any, Any]) -> dict[str, int]:
         if not _names.UUID.fullmatch(uuid) or type(size) is not int or not 0 < size <= _LARGEST:
             raise _malformed("sizes")
     return {_names.lun_of(owner, uuid): size for uuid, size in told.items()}
+
+
+def _chaps(owner: str, told: dict[Any, Any], tokens: set[str]) -> dict[str, Chap]:
+    _tokens("chap", list(told), tokens)
+    for each in told.values():
+        _check_form("chap", each, _CHAP_FORM)
+    found = {_names.target_of(owner, token): Chap(**each) for token, each in told.items()}
+    if any(_chap.problem_of(chap) is not None for chap in found.values()):
+        raise _malformed("chap")
+    return found
 
 
 def _check_form(option: str, told: object, form: Mapping[str, type]) -> None:

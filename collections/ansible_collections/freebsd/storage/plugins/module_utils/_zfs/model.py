@@ -46,7 +46,8 @@ class Parameters(NamedTuple):
     `properties` are native ZFS properties, `attributes` are kept for whoever asked and mean nothing
     here. `source` is what it was made of, {"snapshot": uuid} or {"volume": uuid}; the
     volblocksize is then that of the source. `encryption`: None leaves it to the parent dataset.
-    `clone_mode`: CLONE shares the blocks of the source, COPY has its own.
+    `clone_mode`: CLONE shares the blocks of the source, COPY has its own. `chap` is what its nodes prove
+    themselves with, None: nothing was said of it.
     """
 
     volblocksize: int
@@ -57,21 +58,20 @@ class Parameters(NamedTuple):
     source: Optional[Mapping[str, str]] = None
     encryption: Optional[Encryption] = None
     clone_mode: str = CLONE
+    chap: Optional[str] = None
 
     def to_json(self) -> str:
         """Return the canonical form: ASCII, sorted, without blanks."""
         data = dict(self._asdict())
-        if self.source is None:
-            del data["source"]
-        del data["encryption"]
+        data["encryption"] = None if self.encryption is None else self.encryption._asdict()
         if self.clone_mode == CLONE:
             del data["clone_mode"]
-        return compact_json(data if self.encryption is None else {**data, "encryption": self.encryption._asdict()})
+        return compact_json({key: value for key, value in data.items() if value is not None})
 
     @classmethod
     def from_json(cls, text: str) -> Parameters:
         """Read `to_json`'s form; raise ValueError on anything else."""
-        optional = frozenset({"source", "encryption", "clone_mode"})
+        optional = frozenset({"source", "encryption", "clone_mode", "chap"})
         data = _object(text, frozenset(cls._fields) - optional, optional=optional)
         return cls(
             volblocksize=_typed(data["volblocksize"], int),
@@ -82,7 +82,13 @@ class Parameters(NamedTuple):
             source=_texts(data["source"]) if "source" in data else None,
             encryption=_encryption(data["encryption"]) if "encryption" in data else None,
             clone_mode=_typed(data.get("clone_mode", CLONE), str),
+            chap=_typed(data["chap"], str) if "chap" in data else None,
         )
+
+    @property
+    def proof(self) -> Optional[str]:
+        """The kind of CHAP without which it is not exported, if there is one."""
+        return None if self.chap == "none" else self.chap
 
     def as_of(self, source: Parameters) -> Parameters:
         """Return them with the volblocksize of the source, which a clone cannot but share."""

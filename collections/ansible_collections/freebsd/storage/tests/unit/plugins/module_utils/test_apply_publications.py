@@ -68,6 +68,7 @@ def test_a_publication_is_recorded_written_tested_reloaded_and_verified(host: Ho
             "protocol": "iscsi",
             "target": TARGET,
             "lun": 0,
+            "chap": "none",
         },
     }
     assert reply.reloads == 1

@@ -96,6 +96,7 @@ def test_a_volume_is_made_with_all_that_is_known_of_it_in_one_command(prepared: 
             "attributes": {},
             "source": None,
             "encryption": None,
+            "chap": "none",
             "created": 1767225600,
             "publications": [],
         },

@@ -33,6 +33,7 @@ def test_a_volume_has_defaults() -> None:
         "source": None,
         "encryption": None,
         "clone_mode": "clone",
+        "chap": None,
     }
     assert (wish.required_bytes, wish.limit_bytes) == (0, 0)
 

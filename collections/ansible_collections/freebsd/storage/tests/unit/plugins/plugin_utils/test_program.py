@@ -56,7 +56,7 @@ def test_it_runs_isolated(program: Path, tmp_path: Path) -> None:
         [program], check=False, input=request, capture_output=True, text=True, cwd=tmp_path, env=environment
     )
     greeting, answer = (json.loads(line) for line in done.stdout.splitlines())
-    assert greeting == {"protocol": 1}
+    assert greeting == {"protocol": 2}
     assert "/nowhere" in answer["error"]["msg"]
     assert done.stderr == ""
 

@@ -175,6 +175,11 @@ def test_limits(out: str, rc: int, limits: tuple[int, int]) -> None:
             1,
             ["error in configuration file at line 12 near '}': syntax error"],
         ),
+        (
+            "ctld: error in configuration file at line 12 near 'first/secret+1=': syntax error\n",
+            1,
+            ["error in configuration file at line 12 near '…': syntax error"],
+        ),
         ("", 1, ["exit status 1"]),
         ("ctld: configuration error; exiting\n", 1, ["exit status 1"]),
     ],

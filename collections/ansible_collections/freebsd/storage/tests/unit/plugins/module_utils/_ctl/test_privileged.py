@@ -151,11 +151,13 @@ def test_what_people_name_needs_root() -> None:
 
 def test_the_form_of_what_is_told_belongs_to_the_protocol() -> None:
     """Whoever changes this has to raise PROTOCOL: programs that are installed understand this one."""
-    assert wire.PROTOCOL == 1
-    assert sorted(wire.told_wanted(NOTHING)) == ["additions", "confirm", "exports", "gone", "gone_luns", "sizes"]
+    assert wire.PROTOCOL == 2
+    assert sorted(wire.told_wanted(NOTHING)) == [
+        *("additions", "chap", "complete", "confirm", "exports", "gone", "gone_luns", "sizes"),
+    ]
     assert Settled._fields == (
         *("refused", "failed", "unconfirmed", "lingering", "left_out", "mended", "vanished", "reloads", "small"),
     )
     assert sorted(wire.told_kernel(KERNEL, "demo")) == [
-        *("luns", "max_luns", "max_ports", "other_luns", "other_ports", "pid", "ports", "ucl"),
+        *("luns", "max_luns", "max_ports", "other_luns", "other_ports", "pid", "ports", "proven", "ucl"),
     ]

@@ -37,7 +37,9 @@ EXPORT: dict[str, Any] = {
     "dataset": "tank/csi/pvc-1",
     "blocksize": 512,
     "readonly": False,
+    "chap": "none",
 }
+CHAP = {"user": "node", "secret": "first/secret", "mutual_user": "", "mutual_secret": ""}
 NOTHING: dict[str, Any] = {
     "exports": [],
     "additions": [],
@@ -45,6 +47,8 @@ NOTHING: dict[str, Any] = {
     "gone": [],
     "gone_luns": [],
     "sizes": {},
+    "chap": {},
+    "complete": True,
 }
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
@@ -83,6 +87,39 @@ def test_what_is_told_comes_back_whole() -> None:
     assert checked.wanted.exports[0].path == "/dev/zvol/tank/csi/pvc-1"
     assert additions == checked.wanted.additions == checked.wanted.confirm
     assert wire.told_wanted(checked.wanted) == told
+
+
+def test_a_secret_comes_back_with_its_export() -> None:
+    told = wanted({**EXPORT, "chap": "one-way"}, chap={TOKEN: CHAP})
+    checked, _additions = wanted_of("demo", json.loads(json.dumps(told)), CALLER)
+    assert wire.told_wanted(checked.wanted) == told
+    assert "first/secret" not in repr(checked)
+
+
+@pytest.mark.parametrize(
+    "chap",
+    [
+        {"c" * 32: CHAP},
+        {TOKEN: "secret"},
+        {TOKEN: {**CHAP, "more": ""}},
+        {TOKEN: {**CHAP, "secret": 'first"secret'}},
+        {TOKEN: {**CHAP, "secret": "short"}},
+        {TOKEN: {**CHAP, "user": "a b"}},
+        {TOKEN: {**CHAP, "mutual_user": "host", "mutual_secret": CHAP["secret"]}},
+        {TOKEN: {**CHAP, "mutual_user": None}},
+    ],
+)
+def test_an_odd_secret_is_refused_and_not_shown(chap: dict[str, Any]) -> None:
+    said = why(wanted({**EXPORT, "chap": "one-way"}, chap=chap))
+    assert "chap" in said
+    assert "secret" not in said
+
+
+def test_what_is_refused_keeps_its_secret() -> None:
+    told = wanted({**EXPORT, "dataset": "tank/other", "chap": "one-way"}, chap={TOKEN: CHAP})
+    checked, _additions = wanted_of("demo", told, CALLER)
+    assert (dict(checked.wanted.chap), checked.wanted.complete) == ({}, False)
+    assert "its chap" in left_out(chap="two-way")
 
 
 def test_a_name_that_does_not_follow_from_the_others_cannot_be_told() -> None:
