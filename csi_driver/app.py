@@ -125,6 +125,7 @@ def _node(config: Config, environment: Environment) -> NodeService:
             topology=_place(config, environment),
             sysfs=environment.sysfs,
             dev=environment.dev,
+            root=environment.root,
         )
     except DriverError as error:
         raise ConfigError(f"node: {error.message}") from error

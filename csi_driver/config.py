@@ -185,6 +185,7 @@ class Environment:
     topology: Mapping[str, str] = field(default_factory=dict)
     sysfs: Path = Path("/sys")
     dev: Path = Path("/dev")
+    root: Path = Path("/")
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
@@ -192,7 +193,7 @@ class Environment:
         Read CSI_DRIVER_CONFIG, CSI_ENDPOINT, NODE_NAME (default: this machine's name) and NODE_TOPOLOGY.
 
         NODE_TOPOLOGY is `key=value`, several separated by commas; raises `ConfigError`. CSI_NODE_SYSFS
-        and CSI_NODE_DEV are for containers that see the node's /sys and /dev elsewhere.
+        and CSI_NODE_DEV are for containers that see the node's /sys and /dev elsewhere, HOST_ROOT for its /.
         """
         return cls(
             config_path=Path(variables.get("CSI_DRIVER_CONFIG") or DEFAULT_PATH),
@@ -201,6 +202,7 @@ class Environment:
             topology=_segments(variables.get("NODE_TOPOLOGY") or ""),
             sysfs=Path(variables.get("CSI_NODE_SYSFS") or "/sys"),
             dev=Path(variables.get("CSI_NODE_DEV") or "/dev"),
+            root=Path(variables.get("HOST_ROOT") or "/"),
         )
 
 

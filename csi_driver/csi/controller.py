@@ -57,6 +57,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
             wanted.mode,
             wanted.readonly,
             key=wanted.key,
+            chap=wanted.chap,
             deadline=self._deadline(context),
         )
         return csi_pb2.ControllerPublishVolumeResponse(publish_context=publish_context)

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from csi_driver.csi import access, fields
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.node.model import IscsiAttachment, PublishRequest, StageRequest
-from csi_driver.storage.model import BlockAccess, MountAccess, Protocol, VolumeCapability
+from csi_driver.storage import chap
+from csi_driver.storage.model import BlockAccess, ChapKind, MountAccess, Protocol, VolumeCapability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.proto import csi_pb2
+    from csi_driver.storage.model import Chap
 
 _TARGET = re.compile(r"iqn\.[0-9]{4}-[0-9]{2}\.[a-z0-9.:-]{1,210}")
 _PORTAL = re.compile(r"(?:[0-9.]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 _LUN = re.compile(r"[0-9]{1,5}")
+_CHAP = re.compile("|".join(ChapKind))
 _SERIAL = re.compile(r"[0-9a-f]{16}")
 
 
@@ -34,6 +37,7 @@ def stage(request: csi_pb2.NodeStageVolumeRequest) -> StageRequest:
         mode=wanted.mode,
         attachment=_attachment(context),
         readonly=context.get("readonly") == "true",
+        chap=_chap(context, request.secrets),
     )
 
 
@@ -128,6 +132,12 @@ def _attachment(context: Mapping[str, str]) -> IscsiAttachment:
         lun=int(_matching(_LUN, "lun", _entry(context, "lun"))),
         serial=_matching(_SERIAL, "serial", _entry(context, "serial")),
     )
+
+
+def _chap(context: Mapping[str, str], secrets: Mapping[str, str]) -> Chap | None:
+    """Return what the node has to log in with; secrets that the publication does not ask for are none of ours."""
+    kind = _matching(_CHAP, "chap", context.get("chap", ChapKind.NONE.value))
+    return None if kind == ChapKind.NONE else chap.check(ChapKind(kind), chap.given(secrets))
 
 
 def _entry(context: Mapping[str, str], key: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from csi_driver.csi import access, fields, topologies
 from csi_driver.errors import DriverError
-from csi_driver.storage import keys
+from csi_driver.storage import chap, keys
 from csi_driver.storage.model import FromSnapshot, FromVolume, NewVolume
 from csi_driver.storage.parameters import SIDECAR_PREFIX, parse_mutable
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.proto import csi_pb2
-    from csi_driver.storage.model import AccessMode, EncryptionKey, Topology
+    from csi_driver.storage.model import AccessMode, Chap, EncryptionKey, Topology
 
 # Clients receive 4 MiB at most; a volume or snapshot takes a few hundred bytes.
 PAGE_MAX_ENTRIES = 5000
@@ -35,6 +35,7 @@ class PublishVolume:
     mode: AccessMode
     readonly: bool
     key: EncryptionKey | None
+    chap: Chap | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +112,14 @@ def publish_volume(request: csi_pb2.ControllerPublishVolumeRequest) -> PublishVo
     given = request.HasField("volume_capability")
     wanted = access.capability("volume_capability", request.volume_capability, given=given)
     mode = access.usable("volume_capability", wanted).mode
-    key = keys.given(request.secrets)
-    return PublishVolume(volume_id=volume_id, node_id=node_id, mode=mode, readonly=request.readonly, key=key)
+    return PublishVolume(
+        volume_id=volume_id,
+        node_id=node_id,
+        mode=mode,
+        readonly=request.readonly,
+        key=keys.given(request.secrets),
+        chap=chap.given(request.secrets),
+    )
 
 
 def unpublish_volume(request: csi_pb2.ControllerUnpublishVolumeRequest) -> tuple[str, str | None]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from csi_driver.storage.model import (
         AccessMode,
         Capacity,
+        Chap,
         Condition,
         EncryptionKey,
         GroupSnapshot,
@@ -49,7 +50,7 @@ class Volumes(Protocol):
         """Destroy the volume; succeed if there is none."""
         ...
 
-    def publish(
+    def publish(  # noqa: PLR0913 - each is a field of the request
         self,
         volume_id: str,
         node_id: str,
@@ -57,6 +58,7 @@ class Volumes(Protocol):
         readonly: bool,  # noqa: FBT001 - a field of the request, in its order
         *,
         key: EncryptionKey | None,
+        chap: Chap | None,
         deadline: float,
     ) -> Mapping[str, str]:
         """Export the volume to the node; return what the node needs to find it."""

@@ -38,15 +38,17 @@ def linux_node(  # noqa: PLR0913 - each is a setting of its own, given by name
     nearly_full_percent: int = 90,
     sysfs: Path = Path("/sys"),
     dev: Path = Path("/dev"),
+    root: Path = Path("/"),
 ) -> NodeService:
     """
     Return the node service of this machine.
 
-    `portals` are those of each storage host by its name. `sysfs` and `dev` differ only in tests.
+    `portals` are those of each storage host by its name. `sysfs`, `dev` and `root` are where this
+    process sees /sys, /dev and / of the machine.
     """
     host = LocalHost()
     initiator = initiator_name(cluster, name)
-    attacher = IscsiLinux(host, cluster=cluster, initiator=initiator, sysfs=sysfs, dev=dev)
+    attacher = IscsiLinux(host, cluster=cluster, initiator=initiator, sysfs=sysfs, dev=dev, root=root)
     mounter = LinuxMounter(host)
     return NodeService(
         info=NodeInfo(node_id=NodeId(name, tuple(addresses)), max_volumes=max_volumes, topology=topology),

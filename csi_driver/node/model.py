@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from csi_driver.storage.ids import NodeId
-    from csi_driver.storage.model import AccessMode, BlockAccess, MountAccess
+    from csi_driver.storage.model import AccessMode, BlockAccess, Chap, MountAccess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,11 @@ class IscsiAttachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRequest:
-    """Make a volume ready on this node, at `staging_path`, a directory that is there already."""
+    """
+    Make a volume ready on this node, at `staging_path`, a directory that is there already.
+
+    `chap` is what its target is to be logged in to with, if it asks for that.
+    """
 
     volume_id: str
     staging_path: str
@@ -36,6 +40,7 @@ class StageRequest:
     mode: AccessMode
     attachment: IscsiAttachment
     readonly: bool = False
+    chap: Chap | None = None
 
     @property
     def is_readonly(self) -> bool:

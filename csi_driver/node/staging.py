@@ -107,7 +107,7 @@ class Stager:
         )
 
     def _bring_up(self, request: StageRequest, record: StageRecord, deadline: float) -> None:
-        device = self._attacher.attach(request.attachment, deadline=deadline)
+        device = self._attacher.attach(request.attachment, chap=request.chap, deadline=deadline)
         # Whatever an interrupted attempt or a lost device left there; published mounts stay.
         self._mounter.be_unmounted(request.staging_path, deadline=deadline)
         if isinstance(request.access, MountAccess):

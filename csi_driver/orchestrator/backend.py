@@ -141,6 +141,7 @@ class AnsibleBackend:
             "attributes": dict(spec.attributes),
             **({"source": {source.what: source.uuid}, "clone_mode": spec.clone_mode.value} if source else {}),
             **({"encryption": asdict(spec.encryption)} if spec.encryption else {}),
+            **({"chap": spec.chap.value} if spec.chap else {}),
             **({"placement": _placement(request.placement)} if request.placement != Placement() else {}),
         }
         reads = frozenset({_met(source)} if source else ())
@@ -206,7 +207,8 @@ class AnsibleBackend:
             "portal_group": self._hosts[volume.host].portal_group,
             "node_limit": self._node_limit,
         }
-        item = self._change(volume.host, self._secrets.with_key(_on(volume, resource), request.key), deadline)
+        operation = self._secrets.with_key(_on(volume, resource), request.key)
+        item = self._change(volume.host, self._secrets.with_chap(operation, request.chap), deadline)
         return results.publication(item.get("publication") or {})
 
     def unpublish(self, volume: VolumeId, node: str | None, *, deadline: float) -> None:

@@ -16,6 +16,7 @@ from csi_driver.storage.ids import GroupId, HostedId, SnapshotId, VolumeId
 from csi_driver.storage.model import (
     AccessMode,
     Capacity,
+    ChapKind,
     Condition,
     GroupSnapshot,
     HealthStatus,
@@ -132,6 +133,7 @@ def publication(noun: Mapping[str, Any]) -> Publication:
             protocol=Protocol(noun["protocol"]),
             target=_typed(str, noun["target"]),
             lun=_number(noun["lun"]),
+            chap=ChapKind(noun["chap"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _odd("a publication is not described as documented") from error

@@ -85,6 +85,29 @@ class Encryption:
     unload_key: bool
 
 
+class ChapKind(StrEnum):
+    """Who proves itself at a login: nobody, the node, or the storage host too."""
+
+    NONE = "none"
+    ONE_WAY = "one-way"
+    MUTUAL = "mutual"
+
+
+@dataclass(frozen=True, slots=True)
+class Chap:
+    """What a node proves itself with and, for mutual CHAP, the storage host: secrets, shown by nothing."""
+
+    user: str
+    secret: str = field(repr=False)
+    mutual_user: str = ""
+    mutual_secret: str = field(default="", repr=False)
+
+    @property
+    def kind(self) -> ChapKind:
+        """For which kind of CHAP this is."""
+        return ChapKind.MUTUAL if self.mutual_user else ChapKind.ONE_WAY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSpec:
     """
@@ -93,7 +116,7 @@ class VolumeSpec:
     `properties` are ZFS properties given to the volume; `attributes` are kept with the volume and
     handed back unchanged as its volume context (`protocol`, `fsType`). `encryption` None leaves it to
     the dataset the volume lies below. `clone_mode` is how one that is made from another, or from a
-    snapshot, comes to its content.
+    snapshot, comes to its content. `chap` is how nodes have to log in; None: nothing was said of it.
     """
 
     protocol: Protocol = Protocol.ISCSI
@@ -104,6 +127,7 @@ class VolumeSpec:
     properties: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     encryption: Encryption | None = None
+    chap: ChapKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +221,7 @@ class Publication:
     protocol: Protocol
     target: str
     lun: int
+    chap: ChapKind = ChapKind.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +232,7 @@ class PublicationRequest:
     mode: AccessMode
     readonly: bool
     key: EncryptionKey | None = None
+    chap: Chap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from csi_driver.errors import DriverError, ErrorCode
-from csi_driver.storage.model import CloneMode, Encryption, Modification, Protocol, VolumeSpec
+from csi_driver.storage.model import ChapKind, CloneMode, Encryption, Modification, Protocol, VolumeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,6 +105,7 @@ class Parameters(MutableParameters):
     key_format: KeyFormat | None = Field(default=None, alias="keyFormat")
     unload_key: Flag | None = Field(default=None, alias="unloadKey")
     clone_mode: Literal["clone", "copy"] = Field(default="clone", alias="cloneMode")
+    chap: Literal["none", "one-way", "mutual"] | None = None
 
     @property
     def spec(self) -> VolumeSpec:
@@ -118,6 +119,7 @@ class Parameters(MutableParameters):
             properties=self.properties,
             attributes={"protocol": self.protocol, "fsType": self.fs_type},
             encryption=self._encryption,
+            chap=ChapKind(self.chap) if self.chap else None,
         )
 
     @property

@@ -14,8 +14,9 @@ from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.storage import hosts, keys, placement
 from csi_driver.storage import parameters as storage_class
 from csi_driver.storage.asking import Asker
+from csi_driver.storage.chap import explained
 from csi_driver.storage.ids import NodeId, SnapshotId, VolumeId
-from csi_driver.storage.model import AccessMode, Capacity, FromSnapshot, PublicationRequest, VolumeRequest
+from csi_driver.storage.model import AccessMode, Capacity, ChapKind, FromSnapshot, PublicationRequest, VolumeRequest
 from csi_driver.storage.placing import Placer
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from csi_driver.config import Config
     from csi_driver.storage.backend import StorageBackend
     from csi_driver.storage.model import (
+        Chap,
         EncryptionKey,
         FromVolume,
         Listing,
@@ -120,7 +122,7 @@ class VolumeService:
         if volume is not None:
             self._backend.delete_volume(volume, deadline=deadline)
 
-    def publish(
+    def publish(  # noqa: PLR0913 - each is a field of the request
         self,
         volume_id: str,
         node_id: str,
@@ -128,13 +130,18 @@ class VolumeService:
         readonly: bool,  # noqa: FBT001 - a field of the request, in its order
         *,
         key: EncryptionKey | None = None,
+        chap: Chap | None = None,
         deadline: float,
     ) -> Mapping[str, str]:
         """Export the volume to the node; return the publish context, by which the node finds it."""
         volume = hosts.configured(self._config, VolumeId.parse(volume_id))
         node = NodeId.parse(node_id)
-        request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode.is_reader, key=key)
-        return self._context(volume, self._backend.publish(volume, request, deadline=deadline))
+        request = PublicationRequest(node=node, mode=mode, readonly=readonly or mode.is_reader, key=key, chap=chap)
+        try:
+            publication = self._backend.publish(volume, request, deadline=deadline)
+        except DriverError as error:
+            raise explained(error, chap) from error
+        return self._context(volume, publication)
 
     def _context(self, volume: VolumeId, publication: Publication) -> Mapping[str, str]:
         context = {
@@ -143,6 +150,7 @@ class VolumeService:
             "target": publication.target,
             "lun": str(publication.lun),
             "serial": volume.serial,
+            **({} if publication.chap is ChapKind.NONE else {"chap": publication.chap.value}),
         }
         return {**context, "readonly": "true"} if publication.readonly else context
 

@@ -173,6 +173,7 @@ class Cluster:
             staging_target_path=str(self.staging_path(volume)),
             volume_capability=self.capability,
             volume_context=volume.volume_context,
+            secrets=self.secrets,
         )
         self.node.NodeStageVolume(request, timeout=CALL_TIMEOUT)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from csi_driver.node.model import IscsiAttachment
+    from csi_driver.storage.model import Chap
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,12 @@ class Attacher(Protocol):
     Only what was attached under this cluster's own initiator name is ever seen or touched.
     """
 
-    def attach(self, attachment: IscsiAttachment, *, deadline: float) -> str:
-        """Return the path of the volume's device, attached now or before."""
+    def attach(self, attachment: IscsiAttachment, *, chap: Chap | None = None, deadline: float) -> str:
+        """
+        Return the path of the volume's device, attached now or before.
+
+        `chap` is what the target has to be logged in to with, if anything.
+        """
         ...
 
     def find(self, attachment: IscsiAttachment, *, deadline: float) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.node.attach.attacher import Attached, Link
+from csi_driver.node.attach.iscsi_records import NodeRecords
 from csi_driver.node.attach.iscsi_sessions import Session, record_value, sessions
 from csi_driver.node.stats import device_number
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from csi_driver.node.host import Host, Result
     from csi_driver.node.model import IscsiAttachment
+    from csi_driver.storage.model import Chap
 
 _TOKEN = re.compile(r"\.[0-9a-f]{32}(?![0-9a-f])")
 _POLL_SECONDS = (0.05, 0.1, 0.2, 0.5)
@@ -51,7 +53,7 @@ _SETTINGS = {
 
 
 class IscsiLinux:
-    """See `Attacher`. `sysfs` and `dev` are /sys and /dev, except in tests."""
+    """See `Attacher`. `sysfs`, `dev` and `root` are where this process sees /sys, /dev and / of its machine."""
 
     def __init__(
         self,
@@ -61,26 +63,30 @@ class IscsiLinux:
         initiator: str,
         sysfs: Path = Path("/sys"),
         dev: Path = Path("/dev"),
+        root: Path = Path("/"),
     ) -> None:
         self._host = host
+        self._records = NodeRecords(root)
         self._iface = f"csi.{cluster}"
         self._initiator = initiator
         self._sysfs = sysfs
         self._dev = dev
         self._iface_lock = threading.Lock()
 
-    def attach(self, attachment: IscsiAttachment, *, deadline: float) -> str:
+    def attach(self, attachment: IscsiAttachment, *, chap: Chap | None = None, deadline: float) -> str:
         """See `Attacher.attach`."""
         missing = self._missing_portals(attachment, deadline)
         if missing:
             self._be_interface(deadline)
             for portal in missing:
                 self._be_node_record(attachment.target, portal, deadline)
+            if chap:
+                self._records.write_chap(attachment.target, self._iface, chap)
             refusal = self._log_in(attachment.target, deadline)
         else:
             refusal = None
         if refusal and not self._logged_in(attachment.target, deadline):
-            raise self._login_failed(refusal, attachment)
+            raise self._login_failed(refusal, attachment, chap)
         return self._wait_for_device(attachment, deadline)
 
     def find(self, attachment: IscsiAttachment, *, deadline: float) -> str | None:
@@ -238,10 +244,15 @@ class IscsiLinux:
             message = f"{what} failed: {_masked(result.told)}{_remedy(result.code)}"
             raise DriverError(code, message)
 
-    def _login_failed(self, result: Result, attachment: IscsiAttachment) -> DriverError:
+    def _login_failed(self, result: Result, attachment: IscsiAttachment, chap: Chap | None) -> DriverError:
         told = f"login to {_masked(attachment.target)} as {self._initiator} failed: {_masked(result.told)}"
         if result.code in (_REFUSED, _NO_SUCH_TARGET):
             message = f"{told}; the storage host does not export this volume to this node now"
+            if chap:
+                message += (
+                    ", or not with these CHAP secrets; if the Secret was changed, detach and attach the volume, which "
+                    "keeps the secrets it was attached with"
+                )
             return DriverError(ErrorCode.DENIED, message)
         if result.code in _DAEMON or result.code == _NO_DRIVER:
             return DriverError(ErrorCode.DEGRADED, f"{told}{_remedy(result.code)}")

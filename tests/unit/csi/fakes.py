@@ -23,6 +23,7 @@ from csi_driver.storage.ids import GroupId, NodeId, SnapshotId, VolumeId
 from csi_driver.storage.model import (
     AccessMode,
     Capacity,
+    Chap,
     Condition,
     EncryptionKey,
     GroupSnapshot,
@@ -124,7 +125,7 @@ class CannedVolumes(Canned):
     def delete(self, volume_id: str, *, deadline: float) -> None:
         self.answer("delete", volume_id, deadline=deadline)
 
-    def publish(
+    def publish(  # noqa: PLR0913
         self,
         volume_id: str,
         node_id: str,
@@ -132,9 +133,10 @@ class CannedVolumes(Canned):
         readonly: bool,  # noqa: FBT001
         *,
         key: EncryptionKey | None,
+        chap: Chap | None,
         deadline: float,
     ) -> Mapping[str, str]:
-        return self.answer("publish", volume_id, node_id, mode, readonly, key=key, deadline=deadline)
+        return self.answer("publish", volume_id, node_id, mode, readonly, key=key, chap=chap, deadline=deadline)
 
     def unpublish(self, volume_id: str, node_id: str | None, *, deadline: float) -> None:
         self.answer("unpublish", volume_id, node_id, deadline=deadline)

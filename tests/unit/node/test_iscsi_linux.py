@@ -12,6 +12,7 @@ from csi_driver.errors import DriverError, ErrorCode
 from csi_driver.node.attach.attacher import Attached
 from csi_driver.node.attach.iscsi_linux import IscsiLinux
 from csi_driver.node.model import IscsiAttachment
+from csi_driver.storage.model import Chap
 from tests.unit.node.scripted import Scripted
 
 TOKEN = "0123456789abcdef" * 2
@@ -45,7 +46,8 @@ class Machine:
         self.host = Scripted()
         self.sysfs, self.dev = directory / "sys", directory / "dev"
         self.dev.mkdir()
-        self.attacher = IscsiLinux(self.host, cluster="demo", initiator=INITIATOR, sysfs=self.sysfs, dev=self.dev)
+        places = {"sysfs": self.sysfs, "dev": self.dev, "root": directory}
+        self.attacher = IscsiLinux(self.host, cluster="demo", initiator=INITIATOR, **places)
 
     def add_disk(self, name: str = "sda", serial: bytes = b"0011223344556677") -> str:
         """Let a disk appear with its serial number page."""
@@ -154,6 +156,32 @@ def test_every_failure_of_a_login_has_its_meaning(machine: Machine, code: int, e
         machine.attacher.attach(ATTACHMENT, deadline=math.inf)
     assert caught.value.code == error
     assert TOKEN not in caught.value.message
+
+
+def test_secrets_are_in_the_record_before_the_login_and_in_no_argument(machine: Machine, tmp_path: Path) -> None:
+    """Where iscsiadm takes them from."""
+    device = machine.add_disk()
+    record = tmp_path / "etc/iscsi/nodes" / TARGET / "192.0.2.10,3260"
+    record.parent.mkdir(parents=True)
+    record.write_text("iface.iscsi_ifacename = csi.demo\n# END RECORD\n")
+    machine.expect_login(0)
+    machine.host.expect(LIST, out=listed())
+    chap = Chap("node", "first/secret+1=")
+    assert machine.attacher.attach(ATTACHMENT, chap=chap, deadline=math.inf) == device
+    assert "node.session.auth.password = first/secret+1=\n" in record.read_text()
+
+
+def test_a_refusal_may_be_one_of_secrets(machine: Machine, tmp_path: Path) -> None:
+    """The message says what to do, and no secret."""
+    record = tmp_path / "var/lib/iscsi/nodes" / TARGET / "192.0.2.10,3260,1/csi.demo"
+    record.parent.mkdir(parents=True)
+    record.write_text("iface.iscsi_ifacename = csi.demo\n# END RECORD\n")
+    machine.expect_login(24, "iscsiadm: initiator reported error (24 - login failed due to authorization failure)")
+    machine.host.expect(LIST, 21)
+    with pytest.raises(DriverError, match="detach and attach") as caught:
+        machine.attacher.attach(ATTACHMENT, chap=Chap("node", "first/secret+1="), deadline=math.inf)
+    assert caught.value.code == ErrorCode.DENIED
+    assert "first" not in caught.value.message
 
 
 def test_one_portal_of_several_is_enough(machine: Machine) -> None:

@@ -20,6 +20,7 @@ PUBLICATION: dict[str, Any] = {
     "protocol": "iscsi",
     "target": "iqn.x",
     "lun": 0,
+    "chap": "none",
 }
 VOLUME: dict[str, Any] = {
     "uuid": UUID,

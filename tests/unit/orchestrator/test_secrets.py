@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from csi_driver.storage.model import (
     AccessMode,
+    Chap,
+    ChapKind,
     Encryption,
     EncryptionKey,
     PublicationRequest,
@@ -67,3 +69,21 @@ def test_requests_with_the_same_key_share_a_run_and_those_with_another_do_not() 
             future.result()
     assert [list(request["secrets"].values()) for _, _, request in runs.requests] == [["right"], ["wrong"]]
     assert repr(it._hosts["a"].lane).find("right") < 0
+
+
+def test_a_publication_names_its_chap_secrets_which_are_beside() -> None:
+    """Together with the key of the volume, if there is one; users are no secrets."""
+    runs = Runs(each(publication={**PUBLICATION, "chap": "mutual"}))
+    chap = Chap("node", "first/secret+1=", "host", "second~secret!")
+    request = PublicationRequest(node=NODE, mode=AccessMode.SINGLE_NODE_WRITER, readonly=False, key=KEY, chap=chap)
+    assert backend(runs).publish(VOLUME_ID, request, deadline=soon()).chap is ChapKind.MUTUAL
+    sent = runs.requests[0][2]
+    item, secrets = sent["resources"][0], sent["secrets"]
+    assert {field: secrets.get(value, value) for field, value in item["chap"].items()} == {
+        "user": "node",
+        "secret": "first/secret+1=",
+        "mutual_user": "host",
+        "mutual_secret": "second~secret!",
+    }
+    assert secrets[item["encryption_key"]] == "correct horse"
+    assert not any(secret in json.dumps(sent["resources"]) for secret in secrets.values())
