@@ -81,7 +81,7 @@ options:
         default as it is. All of it is changed or nothing. The volume is still the one that was made under its name
         with the options it had then; asking for it again changes nothing back.
       - Kind C(volume), present, with C(adopt), a zvol below the parent that somebody else made. It becomes a volume as
-        it is, where it is: nothing but properties is set, all at once. C(name), by default the last part of C(adopt);
+        it is, where it is. Nothing but properties is set, all at once. C(name), by default the last part of C(adopt);
         C(blocksize), the sector size with which it was used; C(attributes). Refused if it belongs to somebody or is
         exported. With C(abandoned_by), one of democratic-csi, freebsd-csi and tns-csi, also if it bears the marks of
         that driver, which then must not work on it any more. A copy of a volume of another host keeps its uuid.
