@@ -112,7 +112,6 @@ class CtlHost(Protocol):
 
     def compare(self, wanted: Wanted, kernel: Kernel) -> Comparison:
         """Tell what `converge` would find to do, and change nothing; raise `HostError` where it cannot be told."""
-        ...
 
     def converge(self, wanted: Wanted, before: Kernel) -> Settled:
         """
