@@ -17,9 +17,11 @@ import pytest
 from ansible_collections.freebsd.storage.plugins.module_utils._ctl.seam import Patience
 from ansible_collections.freebsd.storage.tests.simulated.conftest import (
     ON_EVERY_HOST,
+    SIZE,
     Host,
     delete,
     errors,
+    grow,
     nouns,
     publish,
     unpublish,
@@ -197,6 +199,30 @@ def test_a_record_that_cannot_be_read_harms_no_other(host: Host) -> None:
     assert [each.kind for each in reply.drift] == ["unreadable_record"]
     host.run("zfs", "inherit", key, "tank/csi/bad")
     host.clean(bad, good)
+
+
+@pytest.mark.parametrize("unreadable", ["a record", "the volume"])
+def test_nothing_is_exported_or_ended_while_that_would_end_an_export_nobody_can_read(
+    host: Host, unreadable: str
+) -> None:
+    newer, other, new = host.make("newer"), host.make("other"), host.make("new")
+    errors(host.apply(publish(newer), publish(other)), none=True)
+    before = host.targets()
+    said = _own(host, "tank/csi/newer")
+    (record,) = [name for name in said if ":publication." in name]
+    key = record if unreadable == "a record" else "org.freebsd.storage:schema"
+    text = f'{said[key][:-1]},"invented later":1}}' if key == record else "2"
+    host.run("zfs", "set", f"{key}={text}", "tank/csi/newer")
+    for check_mode in (True, False):
+        wishes = (publish(new), unpublish(other), unpublish(newer), grow(other, SIZE * 2))
+        assert errors(host.apply(*wishes, check_mode=check_mode)) == ["degraded"] * 4
+    assert host.targets() == before
+    assert "mend its org.freebsd.storage properties" in str(host.apply(publish(new)).outcomes[0].error)
+    errors(host.apply(volume("made all the same")), none=True)
+    host.run("zfs", "set", f"{key}={said[key]}", "tank/csi/newer")
+    errors(host.apply(publish(new)), none=True)
+    assert set(before) < set(host.targets())
+    host.clean(newer, other, new, host.make("made all the same"))
 
 
 def test_a_volume_that_does_not_fit_fails_alone(host: Host) -> None:

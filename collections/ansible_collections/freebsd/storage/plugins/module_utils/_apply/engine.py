@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from typing import NamedTuple, Optional
 
 from .. import _settings
+from .._ctl.plan import untold_exports
 from .._ctl.plan_exports import ExportsWanted
 from .._ctl.seam import CtlHost
 from .._kinds.registry import NamedWish
@@ -32,7 +33,7 @@ from . import outcome, sweeping, upkeep
 from .copying import Copying
 from .outcome import Outcome
 from .planning import NEED_KERNEL, plan_of
-from .round import Planned, Round
+from .round import Planned, Round, is_exported
 from .spec import Item
 
 
@@ -78,6 +79,7 @@ class Engine:
         self._look = False
         self._facts: Optional[Facts] = None
         self._stirred = False
+        self._untold: Optional[HostError] = None
         self.begun = False
 
     def run(self, items: Sequence[Item]) -> Reply:
@@ -112,6 +114,7 @@ class Engine:
             self._facts = None
             return []
         self._drift += facts.drift
+        self._untold = untold_exports(facts)
         if self._request.check_mode:
             self._drift += kept(facts.trash, sweeping.ours(facts, facts.trash))
             self._predict(upkeep.predicted(facts)._replace(assuming=True), items)
@@ -201,6 +204,8 @@ class Engine:
         """Return the plan of one item, or None and the item's outcome where there can be none."""
         try:
             plan = plan_of(facts, item, self._choose)
+            if self._untold is not None and any(is_exported(step) for step in plan.steps):
+                raise self._untold
         except HostError as error:
             self._outcomes[item.number] = Outcome(item, error=error)
             return None

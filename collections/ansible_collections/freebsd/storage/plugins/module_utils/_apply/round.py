@@ -59,7 +59,8 @@ class Planned(NamedTuple):
     group: Optional[Group] = None
 
 
-def _is_exported(step: Step) -> bool:
+def is_exported(step: Step) -> bool:
+    """Return whether a step changes what is exported, and with it the configuration of ctld as a whole."""
     always = (Publish, Unpublish, RestoreExports, Enter, Resize)
     return isinstance(step, always) or (isinstance(step, GrowVolume) and step.exported)
 
@@ -107,7 +108,7 @@ class Round:
         unlocked = [(number, step) for number, step in steps if number not in self.errors]
         Writing(self._jobs, unlocked, parent=self._facts.parent, owner_value=owner_value(self._facts)).execute()
         self._copying.begin(steps, self._jobs)
-        if any(_is_exported(step) for _number, step in steps):
+        if any(is_exported(step) for _number, step in steps):
             self._export(steps)
         unlocking.relock()
         destroying = Destroying(self._jobs, steps, self._facts)

@@ -164,6 +164,24 @@ def _proof(volume: Volume, want: PublicationWanted) -> Optional[Chap]:
     )
 
 
+def untold_exports(facts: Facts) -> Optional[HostError]:
+    """
+    Return why nothing that is exported may change now: somebody has a volume by a record that cannot be read.
+
+    A newer driver may have written it. The configuration, made of what can be read, would take the disk away.
+    """
+    for uuid in sorted(facts.shown):
+        volume = facts.volumes.get(uuid)
+        dataset = facts.unreadable.get(uuid) or (volume.dataset if volume is not None and volume.unreadable else None)
+        if dataset is not None and strays_of(facts, uuid, volume.records if volume is not None else ()):
+            return HostError(
+                "degraded",
+                f"{dataset} is exported to somebody whose record cannot be read, and any change would end that: use "
+                "the version of the driver that wrote it, or mend its org.freebsd.storage properties",
+            )
+    return None
+
+
 def check_running(facts: Facts) -> None:
     """Raise `HostError` unless there is a ctld that can export something."""
     if known_kernel(facts).daemon.pid is None:

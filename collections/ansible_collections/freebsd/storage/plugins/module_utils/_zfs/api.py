@@ -180,11 +180,6 @@ def receive_rest(copy: Copy) -> list[str]:
     return ["zfs", "receive", "-s", "-u", copy.received]
 
 
-def abort_receive(dataset: str) -> list[str]:
-    """Give up what was received and is not whole."""
-    return ["zfs", "receive", "-A", dataset]
-
-
 def own_copy(copy: Copy, owner_value: str) -> list[str]:
     """Make a whole copy a volume of ours, under the name it has as long as nobody sees it."""
     values = {**_own_properties(copy.volume, owner_value), f"{_names.PREFIX}size": str(copy.volume.size_bytes)}

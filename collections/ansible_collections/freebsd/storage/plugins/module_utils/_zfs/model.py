@@ -15,7 +15,6 @@ from .. import _names
 from .placement import Kept
 from .properties import Properties
 
-DEFAULT_BLOCKSIZE = 512
 # Those that a stranger may choose, and change, without changing what a volume is or where it shows.
 PROPERTIES = (
     "checksum",
