@@ -13,7 +13,7 @@ HISTORIES = 40
 EXAMPLES = 200
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties fuzz faults playbooks collection ansible-test deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties fuzz faults playbooks molecule collection ansible-test deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
@@ -31,6 +31,7 @@ help:
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make collection    the collection on simulated hosts, and built, installed and used as its page says'
 	@echo 'make ansible-test  the collection as ansible-test checks it; fetches what that needs'
+	@echo 'make molecule      molecule scenarios: the collection and each role'
 	@echo 'make deploy-check  the Kubernetes manifests, offline'
 	@echo 'make packaging     the driver from the installed wheel, outside the tree'
 	@echo 'make bench-quick   how long the usual operations take'
@@ -84,6 +85,9 @@ collection: environment
 
 ansible-test: environment
 	@$(PY) -m tests.ci ansible-test
+
+molecule: environment
+	@$(PY) -m tests.ci molecule
 
 deploy-check: environment
 	@$(PY) -m tests.ci deploy

@@ -49,6 +49,7 @@ TIERS = {
         _module("ansible-test", "tests.ci.ansible_test"),
         _module("howto", "pytest", "tests/playbooks/test_howto.py"),
         _pytest("playbooks"),
+        _module("molecule", "tests.molecule"),
         _pytest("e2e"),
         _pytest("properties"),
         _pytest("fuzz"),

@@ -53,7 +53,7 @@ def play(  # noqa: PLR0913 - what a person can say on the command line
 
     Without an inventory one is made for the host.
     """
-    inventory = inventory or _inventory(host, directory)
+    inventory = inventory or write_inventory(host.info, directory)
     argv = [
         str(Path(sys.executable).parent / "ansible-playbook"),
         f"--inventory={inventory}",
@@ -78,8 +78,8 @@ def play(  # noqa: PLR0913 - what a person can say on the command line
     return Play(result.returncode, changed, tasks, result.stdout)
 
 
-def _inventory(host: SimulatedHost, directory: Path) -> Path:
-    info = host.info
+def write_inventory(info: Mapping[str, Any], directory: Path, more: Mapping[str, Any] | None = None) -> Path:
+    """Write an inventory of one host, known by `SimulatedHost.info`, that has `more` variables; return its path."""
     known_hosts = directory / "known_hosts"
     known_hosts.write_text(f"{HOST} {info['host_key']}\n")
     options = f"-o UserKnownHostsFile={known_hosts} -o HostKeyAlias={HOST} -o StrictHostKeyChecking=yes"
@@ -90,6 +90,7 @@ def _inventory(host: SimulatedHost, directory: Path) -> Path:
         "ansible_ssh_private_key_file": info["identity_file"],
         "ansible_python_interpreter": info["python"],
         "ansible_ssh_common_args": options,
+        **(more or {}),
     }
     inventory = directory / "inventory.json"
     inventory.write_text(json.dumps({"storage_hosts": {"hosts": {HOST: variables}}}))

@@ -1,0 +1,1 @@
+"""Molecule scenarios: what they need, and a runner that counts them."""
