@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = "/usr/local/libexec/freebsd-storage"
+PROTOCOL = 2
 MIB = 1 << 20
 TOKEN, UUID = "a" * 32, "b" * 32
 EXPORT: dict[str, Any] = {
@@ -34,8 +35,19 @@ EXPORT: dict[str, Any] = {
     "dataset": "tank/csi/own",
     "blocksize": 512,
     "readonly": False,
+    "chap": "none",
 }
-NOTHING: dict[str, Any] = {"exports": [], "additions": [], "confirm": [], "gone": [], "gone_luns": [], "sizes": {}}
+NOTHING: dict[str, Any] = {
+    "exports": [],
+    "additions": [],
+    "confirm": [],
+    "gone": [],
+    "gone_luns": [],
+    "sizes": {},
+    "chap": {},
+    "complete": True,
+}
+SECRET = {"user": "node", "secret": "first/secret+1=", "mutual_user": "", "mutual_secret": ""}
 OTHERS = """
 # BEGIN freebsd.storage prod
 auth-group "prod:cccccccccccccccccccccccccccccccc" {
@@ -163,6 +175,30 @@ def test_a_volume_lives_its_life_for_a_user_who_is_not_root(stack: Stack) -> Non
     assert {entry["user"] for entry in entries if entry["argv"][:2] == ["zfs", "snapshot"]} == {restricted.USER}
 
 
+def test_secrets_are_kept_where_the_user_cannot_read_them(stack: Stack) -> None:
+    """Neither the file of the publication, nor ctl.conf as soon as it holds one."""
+    secret = "first/secret+1="
+    with stack.controller.channel() as controller, stack.node.channel() as node:
+        cluster = Cluster(controller, node, stack.directory / "kubelet")
+        cluster.secrets = {"node.session.auth.username": "node", "node.session.auth.password": secret}
+        volume = cluster.create("guarded", 64 * MIB, parameters={"chap": "one-way"})
+        context = cluster.attach(volume.volume_id, cluster.node_id())
+        assert cluster.attach(volume.volume_id, cluster.node_id()) == context
+        assert secret in stack.ctl_conf.read_text()
+        held = [path for path in stack.host.root.rglob("*") if holds(path, secret)]
+        user = Intruder(stack)
+        for path in held:
+            assert user.run(f"cat {path}").returncode != 0
+        assert len(held) == 2
+        cluster.detach(volume.volume_id, cluster.node_id())
+        cluster.delete(volume.volume_id)
+    assert leftovers(stack) == []
+
+
+def holds(path: Path, text: str) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size < MIB and text.encode() in path.read_bytes()
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -245,6 +281,8 @@ def test_no_file_can_be_read_or_changed(unchanged: Intruder, command: str) -> No
         {"portal_group": "default"},
         {"portal_group": 'csi"\n}\ntarget "iqn.2026-01.org:evil" {'},
         {"blocksize": 1 << 40},
+        {"chap": "any"},
+        {"chap": "one-way"},
     ],
 )
 def test_an_export_that_is_not_allowed_does_not_come_about(unchanged: Intruder, changes: dict[str, Any]) -> None:
@@ -262,6 +300,8 @@ def test_an_export_that_is_not_allowed_does_not_come_about(unchanged: Intruder, 
         converge({**EXPORT, "token": "prod." + "c" * 27}),
         converge({key: value for key, value in EXPORT.items() if key != "initiator"}),
         converge(gone=["x\ny"]),
+        converge({**EXPORT, "chap": "one-way"}, chap={"c" * 32: SECRET}),
+        converge({**EXPORT, "chap": "one-way"}, chap={TOKEN: {**SECRET, "secret": 'x"\n} target "y" {'}}),
         restricted.request(do="observe", config="/tmp/ctl.conf"),
         restricted.request(do="run", argv=["/bin/sh"]),
         restricted.request(do="observe", seconds=1e9),
@@ -310,7 +350,7 @@ def test_the_environment_has_no_say(unchanged: Intruder, trick: str) -> None:
     evil += "printf '#!/bin/sh\\ntouch /tmp/intruder\\n' > $f; chmod 755 $f; done; "
     done = unchanged.run(f"{evil} env {trick} % -n PROGRAM; rm -rf $D; test ! -e /tmp/intruder", "{}\n")
     assert done.returncode == 0
-    assert [json.loads(line).get("protocol") for line in done.stdout.splitlines()][:1] in ([1], [])
+    assert [json.loads(line).get("protocol") for line in done.stdout.splitlines()][:1] in ([PROTOCOL], [])
     assert unchanged.run(f"env {trick.replace('$D', '/tmp')} zfs create -s -V 1M tank/evil").returncode != 0
 
 
