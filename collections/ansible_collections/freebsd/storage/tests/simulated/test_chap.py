@@ -32,6 +32,7 @@ from ansible_collections.freebsd.storage.tests.simulated.test_crashes import kil
 
 pytestmark = ON_EVERY_HOST
 
+EXPORTS = {"key": "exports", "kind": "exports"}
 SECRETS = {"one": "first/secret+1=", "other": "second~secret!", "back": "answer-secret:", "short": "elevenchars"}
 ONE_WAY = {"user": "node", "secret": "one"}
 MUTUAL = {**ONE_WAY, "mutual_user": "host", "mutual_secret": "back"}
@@ -215,7 +216,7 @@ def test_a_secret_that_cannot_be_read_is_lost(host: Host) -> None:
     uuid, plain = made(host), host.make("plain")
     target = published(host, uuid)
     (store(host) / target.rpartition(".")[2]).write_text('{"user": 1}')
-    good(host, publish(plain))
+    assert "lost_secret" in drift(good(host, publish(plain)))
     assert target not in host.targets()
     assert published(host, uuid) == target
     host.clean(uuid, plain)
@@ -230,6 +231,45 @@ def test_a_reboot_and_the_next_change_keep_the_secrets(host: Host) -> None:
     good(host, publish(plain))
     assert login(host, target, ONE_WAY) is None
     host.clean(uuid, plain)
+
+
+def test_restoring_brings_back_what_has_its_secret_and_tells_of_what_has_not(host: Host) -> None:
+    uuid, other = made(host), made(host, "b")
+    target, lost = published(host, uuid), published(host, other)
+    host.own.write_text("" if host.ucl else host.pristine)
+    errors(host.apply(EXPORTS), none=True)
+    assert login(host, target, ONE_WAY) is None
+    assert host.apply(EXPORTS).outcomes[0].changed is False
+    (store(host) / lost.rpartition(".")[2]).unlink()
+    (outcome,) = host.apply(EXPORTS).outcomes
+    assert "CHAP secret is lost" in str(outcome.error)
+    assert host.targets() == [target]
+    host.clean(uuid, other)
+
+
+def test_what_is_predicted_is_what_comes(host: Host) -> None:
+    uuid = made(host)
+    wanted = publish(uuid, chap=ONE_WAY)
+    (foreseen,) = apply(host, wanted, check_mode=True).outcomes
+    (done,) = good(host, wanted).outcomes
+    assert foreseen.changed is done.changed is True
+    assert {**(foreseen.noun or {}), "target": ""} == {**(done.noun or {}), "target": ""}
+    assert SECRETS["one"] not in str(foreseen.diff()) + str(done.diff())
+    host.clean(uuid)
+
+
+def test_a_secret_of_which_ctld_was_not_told_is_an_error_until_it_is(host: Host) -> None:
+    uuid = made(host)
+    target = published(host, uuid)
+    host.fault(command="service", match="reload", action="fail", rc=1, err="ctld is not running?\n", times=1)
+    other = {**ONE_WAY, "secret": "other"}
+    reply = apply(host, publish(uuid, chap=other))
+    assert errors(reply) == ["degraded"]
+    assert "ctld has not read its new CHAP secret" in str(reply.outcomes[0].error)
+    assert good(host, publish(uuid, chap=other)).reloads == 1
+    comes_to_be(lambda: login(host, target, other), None)
+    assert good(host, publish(uuid, chap=other)).reloads == 0
+    host.clean(uuid)
 
 
 def test_what_somebody_left_is_swept(host: Host) -> None:

@@ -32,7 +32,8 @@ def proven(settings_dir: str) -> frozenset[str]:
     """Return the targets of all owners whose secrets are kept; nobody's where the folder cannot be read."""
     found: set[str] = set()
     for folder in _folders(Path(settings_dir, FOLDER)):
-        found.update(_names.target_of(folder.name, name) for name in _names_in(folder) if _names.TOKEN.fullmatch(name))
+        tokens = (name for name in _names_in(folder) if _names.TOKEN.fullmatch(name))
+        found.update(_names.target_of(folder.name, token) for token in tokens if _read(folder / token) is not None)
     return frozenset(found)
 
 
@@ -82,7 +83,8 @@ class Store:
         """Remove whatever is not a secret of one of these exports."""
         wanted = {self._token(export.target) for export in exports if export.chap}
         for name in _names_in(self._folder):
-            if name not in wanted and name != _OWED:
+            # Without secrets there is nothing that ctld has to read.
+            if name not in wanted and not (name == _OWED and wanted):
                 self._remove(name)
         with contextlib.suppress(OSError):
             # Only if they are empty, and nobody else has secrets there.
@@ -94,13 +96,7 @@ class Store:
         return () if chap is None else (chap,)
 
     def _secret(self, target: str) -> Optional[Chap]:
-        try:
-            data: object = json.loads((self._folder / self._token(target)).read_text("ascii"))
-        except (OSError, ValueError):
-            return None
-        if not isinstance(data, dict) or data.keys() != frozenset(Chap._fields):
-            return None
-        return Chap(**data) if all(isinstance(value, str) for value in data.values()) else None
+        return _read(self._folder / self._token(target))
 
     def _token(self, target: str) -> str:
         token = target.removeprefix(_names.target_prefix(self._owner))
@@ -115,6 +111,16 @@ class Store:
         path = self._folder / name
         if path.exists():
             confile.remove(str(path))
+
+
+def _read(path: Path) -> Optional[Chap]:
+    try:
+        data: object = json.loads(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(data, dict) or data.keys() != frozenset(Chap._fields):
+        return None
+    return Chap(**data) if all(isinstance(value, str) for value in data.values()) else None
 
 
 def _folders(path: Path) -> list[Path]:

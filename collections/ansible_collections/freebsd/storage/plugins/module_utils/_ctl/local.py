@@ -108,7 +108,9 @@ class LocalCtl:
         store = chap.Store(self._settings_dir, wanted.owner)
         try:
             changed = store.keep(wanted.chap, wanted.additions)
-            proven = wanted._replace(exports=store.prove(wanted.exports))
+            exports = store.prove(wanted.exports)
+            lost = frozenset(export.key for export in exports if export.chap and not export.proof)
+            proven = wanted._replace(exports=exports, gone=wanted.gone | lost)
             settled = self._converge(proven, before, store, changed)
         except HostError as error:
             if error.code != "uncertain":
