@@ -40,9 +40,16 @@ def run(channel: Channel, script: str) -> tuple[int, str, str]:
     return frame["rc"], output[: frame["out"]].decode(), output[frame["out"] :].decode()
 
 
-def agent_directories() -> set[Path]:
-    """Return the directories that agents have made on this machine."""
-    return set(Path(tempfile.gettempdir()).glob("freebsd-storage-agent-*"))
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the agents of this test alone make their directories."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def agent_directories(temporary: Path) -> list[Path]:
+    """Return the directories that agents have made there."""
+    return list(temporary.glob("freebsd-storage-agent-*"))
 
 
 def _children(pid: int) -> list[str]:
@@ -149,26 +156,24 @@ def test_a_host_without_the_interpreter_refuses_the_agent() -> None:
     assert "not found" in str(words)
 
 
-def test_an_ended_channel_leaves_nothing_on_the_host() -> None:
+def test_an_ended_channel_leaves_nothing_on_the_host(temporary: Path) -> None:
     """Neither a process nor a file."""
-    before = agent_directories()
     channel = Channel(HERE, sys.executable)
     pid = int(run(channel, "import os\nprint(os.getppid())\n")[1])
-    assert len(agent_directories() - before) == 1
+    assert len(agent_directories(temporary)) == 1
     channel.close()
-    wait_until(lambda: not _lives(pid) and agent_directories() <= before)
+    wait_until(lambda: not _lives(pid) and not agent_directories(temporary))
 
 
-def test_an_agent_that_is_killed_is_cleaned_up_after_by_its_spare_child() -> None:
+def test_an_agent_that_is_killed_is_cleaned_up_after_by_its_spare_child(temporary: Path) -> None:
     """Its directory goes even then."""
-    before = agent_directories()
     channel = Channel(HERE, sys.executable)
     # A spare child is kept once there is a payload.
     pid = int(run(channel, f"z = '{BLOB}'\nimport os\nprint(os.getppid())\n")[1])
     time.sleep(0.5)  # until the call's own child was waited for
     assert len(_children(pid)) == 1
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: agent_directories() <= before)
+    wait_until(lambda: not agent_directories(temporary))
     channel.close()
 
 
