@@ -18,6 +18,7 @@ from tests.harness import restricted
 from tests.harness.client import Cluster
 from tests.harness.leaks import leftovers
 from tests.harness.stack import Stack
+from tests.playbooks.play import play, write_inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,6 +198,37 @@ def test_secrets_are_kept_where_the_user_cannot_read_them(stack: Stack) -> None:
 
 def holds(path: Path, text: str) -> bool:
     return path.is_file() and not path.is_symlink() and path.stat().st_size < MIB and text.encode() in path.read_bytes()
+
+
+def test_the_user_may_restore_what_was_lost(stack: Stack) -> None:
+    """The playbook reconcile tells, mends, and finds nothing the third time; all of it with the user's key."""
+    user, key = stack.login(stack.host)
+    info, folder = stack.host.info, stack.directory
+    own = {"ansible_user": user, "ansible_ssh_private_key_file": key}
+    inventory = write_inventory(info, folder, own)
+    variables = {
+        "storage_owner": "demo",
+        "storage_parent": info["parent"],
+        "storage_settings_dir": info["settings_dir"],
+        "storage_privilege": stack.privilege,
+    }
+
+    def reconcile(*, check: bool = False) -> int:
+        run = play("reconcile", stack.host, folder, variables, check=check, inventory=inventory)
+        assert run.ok, run.output
+        return run.changed
+
+    with stack.controller.channel() as controller, stack.node.channel() as node:
+        cluster = Cluster(controller, node, stack.directory / "kubelet")
+        volume = cluster.create("lost", MIB)
+        cluster.attach(volume.volume_id, cluster.node_id())
+        whole = stack.ctl_conf.read_text()
+        begin, end = whole.index("# BEGIN freebsd.storage demo"), whole.index("# END freebsd.storage demo")
+        stack.ctl_conf.write_text(whole[:begin] + whole[end:].partition("\n")[2])
+        assert [reconcile(check=True), reconcile(), reconcile()] == [1, 1, 0]
+        assert stack.ctl_conf.read_text() == whole
+        cluster.detach(volume.volume_id, cluster.node_id())
+        cluster.delete(volume.volume_id)
 
 
 @pytest.mark.parametrize(
