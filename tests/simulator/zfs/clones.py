@@ -208,7 +208,8 @@ def _rename_refusal(session: Session, dataset: Dataset, target: str) -> str:
     if dataset.encryption and dataset.encryption_root not in (dataset.name, parent.encryption_root):
         return messages.OUTSIDE_OF_ROOT
     if any(session.storage.is_open(below) for below in session.tree.subtree(dataset)):
-        return messages.BUSY
+        # It is not refused: users of a volume lose their device (zvol_os.c, zvol_os_rename_minor).
+        raise Unmodelled("renaming what is open")
     charged = session.space.charged(dataset)
     if parent.name != dataset.parent and parent not in session.tree.ancestors(dataset):
         new_room = session.space.directory_available(parent)

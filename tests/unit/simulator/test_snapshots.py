@@ -126,11 +126,11 @@ def test_renaming_a_parent_moves_all_below(box: Box) -> None:
     assert box.run("zfs list tank/csi/p/v").rc == 1
 
 
-def test_an_open_volume_can_be_neither_destroyed_nor_renamed(box: Box) -> None:
+def test_an_open_volume_cannot_be_destroyed_and_what_renaming_does_to_its_users_is_not_known(box: Box) -> None:
     volume(box)
     box.machine.storage.open_volume("/dev/zvol/tank/csi/v", "ctl")
     assert box.refused("zfs destroy tank/csi/v") == "cannot destroy 'tank/csi/v': dataset is busy\n"
-    assert box.refused("zfs rename tank/csi/v tank/csi/w") == "cannot rename 'tank/csi/v': dataset is busy\n"
+    assert "renaming what is open is not modelled" in box.refused("zfs rename tank/csi/v tank/csi/w")
     box.machine.storage.close_volume("/dev/zvol/tank/csi/v", "ctl")
     box.must("zfs destroy tank/csi/v")
 

@@ -445,6 +445,10 @@ class Chooser(Protocol):
         """Return 128 random bits, in hexadecimal, that nobody can guess."""
 
 
+class LookFirst(Exception):
+    """Whether the item can be had depends on what the kernel holds, and nobody has looked."""
+
+
 class NextRound(Exception):
     """The item needs something gone that this round takes away at its end."""
 

@@ -73,6 +73,29 @@ def test_a_deleted_volume_reserves_nothing_and_keeps_nothing_but_its_snapshots(h
     host.empty()
 
 
+def test_a_volume_with_snapshots_that_somebody_else_exports_is_in_use(host: Host) -> None:
+    uuid, other = host.make("a"), host.make("other")
+    mark = taken(host, "s", uuid)
+    host.run("ctladm", "create", "-b", "block", "-o", "file=/dev/zvol/tank/csi/a")
+    for check_mode in (True, False):
+        assert errors(host.apply(delete(uuid), delete(other), check_mode=check_mode)) == ["in_use", None]
+    assert host.datasets() == ["tank/csi/a"]
+    host.run("ctladm", "remove", "-b", "block", "-l", "0")
+    errors(host.apply(delete(uuid), forget(mark)), none=True)
+    host.empty()
+
+
+def test_a_volume_with_snapshots_that_the_kernel_holds_without_a_record_can_be_deleted(host: Host) -> None:
+    uuid = host.make("a")
+    mark = taken(host, "s", uuid)
+    errors(host.apply(publish(uuid)), none=True)
+    host.run("zfs", "inherit", "org.freebsd.storage:publication.676b8bb84ce7", "tank/csi/a")
+    errors(host.apply(delete(uuid)), none=True)
+    assert host.targets() == []
+    errors(host.apply(forget(mark)), none=True)
+    host.empty()
+
+
 def test_snapshots_of_others_are_kept_and_told_of_with_their_bytes(host: Host) -> None:
     uuid = host.make("a")
     write(host, "tank/csi/a", b"hello" * 1000)

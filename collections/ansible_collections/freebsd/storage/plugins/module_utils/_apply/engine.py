@@ -22,7 +22,7 @@ from .._ctl.plan_exports import ExportsWanted
 from .._ctl.seam import CtlHost
 from .._kinds.registry import NamedWish
 from .._read import read_facts
-from .._state import Chooser, DestroySnapshot, DestroyVolume, Facts, NextRound, Step, TrashVolume
+from .._state import Chooser, DestroySnapshot, DestroyVolume, Facts, LookFirst, NextRound, Step, TrashVolume
 from .._zfs.model import Drift
 from .._zfs.plan import VolumeWanted
 from .._zfs.plan_snapshots import SnapshotWanted
@@ -87,7 +87,7 @@ class Engine:
         for item in items:
             if isinstance(item.wish, HostError):
                 self._outcomes[item.number] = Outcome(item, error=item.wish)
-        waiting = [item for item in items if item.number not in self._outcomes]
+        waiting: Sequence[Item] = [item for item in items if item.number not in self._outcomes]
         with ExitStack() as stack:
             if waiting and not self._request.check_mode:
                 self._lock(stack)
@@ -105,7 +105,7 @@ class Engine:
         if self._commands.remaining() <= 0:
             raise HostError("busy", "the time limit passed before anything was begun")
 
-    def _round(self, items: Sequence[Item]) -> list[Item]:
+    def _round(self, items: Sequence[Item]) -> Sequence[Item]:
         """Do what can be done in one round; return the items that have to wait for the next."""
         try:
             facts = self._read(items)
@@ -117,8 +117,7 @@ class Engine:
         self._untold = untold_exports(facts)
         if self._request.check_mode:
             self._drift += kept(facts.trash, sweeping.ours(facts, facts.trash))
-            self._predict(upkeep.predicted(facts)._replace(assuming=True), items)
-            return []
+            return self._predicted(upkeep.predicted(facts)._replace(assuming=True), items)
         self.begun = True
         self._stirred |= facts.trash.used and bool(upkeep.leftovers(facts))
         facts = self._tended(facts, items)
@@ -149,17 +148,17 @@ class Engine:
         self._reloads += doing.reloads
         for each in planned:
             self._outcomes[each.item.number] = outcome.of(each, doing, self._request.owner)
-        return self._held(planned, doing) + waiting
+        return self._held(planned, doing, facts) + waiting
 
     def _stirs(self, steps: Sequence[Step], facts: Facts) -> bool:
         """Return whether there may be deleted volumes that nothing keeps any more."""
         taking = (DestroySnapshot, DestroyVolume) if facts.trash.used else ()
         return any(isinstance(step, (TrashVolume, *taking)) for step in steps)
 
-    def _held(self, planned: Sequence[Planned], doing: Round) -> list[Item]:
+    def _held(self, planned: Sequence[Planned], doing: Round, facts: Facts) -> list[Item]:
         """Return the items to be tried once more with a look at the kernel, which may hold their device."""
         held = [each.item for each in planned if each.item.number in doing.held]
-        if self._look or not held:
+        if facts.kernel is not None or facts.kernel_problem is not None or not held:
             return []
         self._look = True
         return held
@@ -183,10 +182,22 @@ class Engine:
                 each = self._plan_one(facts, item)
             except NextRound:
                 return planned, facts, list(items[position:])
+            except LookFirst:
+                self._look = True
+                return planned, facts, list(items[position:])
             if each is not None:
                 planned.append(each)
                 facts = each.plan.facts
         return planned, facts, []
+
+    def _predicted(self, facts: Facts, items: Sequence[Item]) -> Sequence[Item]:
+        """Predict all of it; return the items that have to wait for a look at the kernel, all or none."""
+        try:
+            self._predict(facts, items)
+        except LookFirst:
+            self._look = True
+            return items
+        return []
 
     def _predict(self, facts: Facts, items: Sequence[Item]) -> None:
         """Plan as if every round ended well, and run nothing."""

@@ -10,7 +10,18 @@ from typing import NamedTuple, Optional
 
 from .. import _names
 from .._secrets import Secret
-from .._state import Chooser, CreateVolume, DestroyVolume, Facts, FinishVolume, NextRound, Plan, TrashVolume, Unpublish
+from .._state import (
+    Chooser,
+    CreateVolume,
+    DestroyVolume,
+    Facts,
+    FinishVolume,
+    LookFirst,
+    NextRound,
+    Plan,
+    TrashVolume,
+    Unpublish,
+)
 from ..errors import HostError
 from . import keys, sizes
 from .model import Encryption, Parameters, Volume
@@ -127,6 +138,8 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
             f"volume {uuid} ({volume.dataset}) is published to {nodes}; unpublish it first",
             actual=[record.node for record in volume.records],
         )
+    if facts.taken.get(uuid):
+        _check_unused(facts, volume)
     destroy = TrashVolume(volume) if facts.taken.get(uuid) else DestroyVolume(volume)
     held = facts.shown.get(uuid)
     if held is None:
@@ -134,6 +147,25 @@ def plan_absent(facts: Facts, uuid: str) -> Plan:
     # Nothing is recorded, yet the kernel holds the device: end that first.
     end = Unpublish(uuid, volume.dataset, (), tuple(sorted(held)), last=True)
     return Plan(facts.without_volume(volume), (end, destroy, *record_of(facts, uuid)), volume)
+
+
+def _check_unused(facts: Facts, volume: Volume) -> None:
+    """
+    Raise `HostError` if somebody else exports the volume, which is to be moved away; `LookFirst` if nobody has looked.
+
+    A volume that is open cannot be destroyed, but moved it can: its users lose their device (zvol_os.c of OpenZFS).
+    """
+    if facts.kernel is None and facts.kernel_problem is None:
+        raise LookFirst
+    # Who may not look at the kernel exports nothing.
+    if facts.kernel_problem is not None and facts.kernel_problem.code not in ("denied", "unsupported"):
+        raise facts.kernel_problem
+    path, name = _names.device_of(volume.dataset), _names.lun_of(facts.owner, volume.uuid)
+    luns = () if facts.kernel is None else facts.kernel.luns
+    others = [lun.name or f"number {lun.id}" for lun in luns if lun.path == path and lun.name != name]
+    if others:
+        msg = f"volume {volume.uuid} ({volume.dataset}) is exported by somebody else, as LUN {', '.join(others)}"
+        raise HostError("in_use", f"{msg}: remove that first", actual=others)
 
 
 def foreign_name(dataset: str, owner: str) -> HostError:

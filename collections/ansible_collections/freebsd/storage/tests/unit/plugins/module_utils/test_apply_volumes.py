@@ -24,13 +24,16 @@ from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.fakes i
     Call,
     Choices,
     ScriptedCommands,
+    luns_text,
     parameters,
     parent_text,
+    ports_text,
     record,
     settings,
     snapshot_text,
     volume_text,
 )
+from ansible_collections.freebsd.storage.tests.unit.plugins.module_utils.publishing import LIMITS, PGREP
 
 READ = f"zfs get -Hp -r -t filesystem,volume,snapshot -s local,received,none -o name,property,value,source all {PARENT}"
 SHOW = "zfs get -Hp -s local,received,none -o name,property,value,source all"
@@ -379,6 +382,11 @@ def test_a_deleted_volume_with_snapshots_is_moved_and_tidied_up(prepared: Path) 
         prepared,
         [unwanted()],
         Call(READ, parent_text() + volume_text() + snapshot_text()),
+        Call(READ, parent_text() + volume_text() + snapshot_text()),
+        Call(PGREP, "900 /usr/sbin/ctld\n"),
+        Call("ctladm portlist -x", ports_text()),
+        Call("ctladm devlist -x", luns_text()),
+        LIMITS,
         Call(
             "zfs create -o canmount=off -o org.freebsd.storage:trash=1 tank/csi/trash_",
         ),
