@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = "/usr/local/libexec/freebsd-storage"
-PROTOCOL = 2
+PROTOCOL = 3
 MIB = 1 << 20
 TOKEN, UUID = "a" * 32, "b" * 32
 EXPORT: dict[str, Any] = {
@@ -359,7 +359,7 @@ def test_of_others_nothing_is_told(unchanged: Intruder) -> None:
     _greeting, answer = unchanged.answers(restricted.request(do="observe"))
     assert "prod" not in json.dumps(answer)
     assert "secret" not in json.dumps(answer)
-    assert answer["other_luns"] == 1
+    assert (answer["other_luns"], answer["other_paths"]) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ told, and both sides make the names of it. So a name of somebody else cannot eve
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .. import _names
 from .model import Daemon, Export, Kernel, Lun, Port
 from .seam import Comparison, Settled, Wanted
 
-PROTOCOL = 2  # raised whenever the two sides would misunderstand each other
+PROTOCOL = 3  # raised whenever the two sides would misunderstand each other
 NO_CHAP = "none"
 SECONDS_LIMIT = 600  # for one request
 _DEVICES = _names.device_of("")
@@ -44,10 +45,11 @@ def told_wanted(wanted: Wanted) -> dict[str, object]:
     }
 
 
-def told_kernel(kernel: Kernel, owner: str) -> dict[str, object]:
-    """Return of the kernel's tables what concerns the owner: of what others have, the number alone."""
+def told_kernel(kernel: Kernel, owner: str, parents: AbstractSet[str]) -> dict[str, object]:
+    """Return of the kernel's tables what concerns the owner: of what others have, the number, and what is his of it."""
     ports = [port for port in kernel.ports if port.target.startswith(_names.target_prefix(owner))]
     luns = [lun for lun in kernel.luns if lun.name.startswith(_names.lun_of(owner, ""))]
+    below = tuple(_names.device_of(f"{parent}/") for parent in parents)
     return {
         "pid": kernel.daemon.pid,
         "ucl": kernel.daemon.ucl,
@@ -55,6 +57,7 @@ def told_kernel(kernel: Kernel, owner: str) -> dict[str, object]:
         "luns": [lun._asdict() for lun in luns],
         "other_ports": len(kernel.ports) - len(ports),
         "other_luns": len(kernel.luns) - len(luns),
+        "other_paths": [lun.path for lun in kernel.luns if lun not in luns and lun.path.startswith(below)],
         "max_ports": kernel.max_ports,
         "max_luns": kernel.max_luns,
         "proven": sorted(target for target in kernel.proven if target.startswith(_names.target_prefix(owner))),
@@ -64,7 +67,8 @@ def told_kernel(kernel: Kernel, owner: str) -> dict[str, object]:
 def heard_kernel(told: Mapping[str, Any]) -> Kernel:
     """Return the kernel as the program told it; what others have is there without a name."""
     ports = [_heard_port(port) for port in told["ports"]] + [_HIDDEN_PORT] * int(told["other_ports"])
-    luns = [Lun(**lun) for lun in told["luns"]] + [_HIDDEN_LUN] * int(told["other_luns"])
+    paths = [*told["other_paths"], *[""] * (int(told["other_luns"]) - len(told["other_paths"]))]
+    luns = [Lun(**lun) for lun in told["luns"]] + [_HIDDEN_LUN._replace(path=path) for path in paths]
     daemon = Daemon(told["pid"], ucl=told["ucl"])
     limits = {"max_ports": told["max_ports"], "max_luns": told["max_luns"]}
     return Kernel(daemon, tuple(ports), tuple(luns), **limits, proven=frozenset(told["proven"]))

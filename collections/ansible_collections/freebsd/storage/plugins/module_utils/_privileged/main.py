@@ -116,7 +116,7 @@ def _done(settings_dir: str, caller: Caller, line: str) -> str:
     ctl = LocalCtl(SystemCommands(time.monotonic() + seconds_of(request)), settings_dir)
     fields, what = set(request), request.get("do")
     if what == "observe" and fields == {"do", "owner", "seconds"}:
-        return json.dumps(wire.told_kernel(ctl.observe(), owner))
+        return json.dumps(wire.told_kernel(ctl.observe(), owner, caller.parents))
     if what == "compare" and fields == {"do", "owner", "seconds", "wanted"}:
         checked, _additions = wanted_of(owner, request["wanted"], caller)
         compared = ctl.compare(checked.wanted, ctl.observe())

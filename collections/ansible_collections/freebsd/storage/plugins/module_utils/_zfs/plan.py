@@ -162,7 +162,9 @@ def _check_unused(facts: Facts, volume: Volume) -> None:
         raise facts.kernel_problem
     path, name = _names.device_of(volume.dataset), _names.lun_of(facts.owner, volume.uuid)
     luns = () if facts.kernel is None else facts.kernel.luns
-    others = [lun.name or f"number {lun.id}" for lun in luns if lun.path == path and lun.name != name]
+    # The program of the host tells of others' LUNs neither name nor number.
+    found = [lun for lun in luns if lun.path == path and lun.name != name]
+    others = [lun.name or (f"number {lun.id}" if lun.id >= 0 else "unknown") for lun in found]
     if others:
         msg = f"volume {volume.uuid} ({volume.dataset}) is exported by somebody else, as LUN {', '.join(others)}"
         raise HostError("in_use", f"{msg}: remove that first", actual=others)

@@ -20,6 +20,7 @@ from ansible_collections.freebsd.storage.plugins.module_utils.command import Com
 from ansible_collections.freebsd.storage.plugins.module_utils.errors import HostError
 
 HELLO = {"protocol": wire.PROTOCOL}
+PARENTS = frozenset({"tank/csi"})
 NOTHING = Wanted("demo", (), frozenset(), frozenset(), frozenset(), frozenset())
 MINE, OTHERS = "iqn.1994-09.org.freebsd.csi:demo." + "a" * 32, "iqn.1994-09.org.freebsd.csi:demo2." + "b" * 32
 KERNEL = Kernel(
@@ -84,7 +85,8 @@ def error_of(said: Said, *, change: bool = False) -> HostError:
 def test_one_program_serves_a_whole_run() -> None:
     settled = Settled({}, {"t": "why"}, {}, {}, {}, frozenset({"m"}), ("v",), 1, {"l": "small"})
     compared = Comparison(frozenset({"u"}), True, {"t": "no port"}, {"g": "still there"})
-    said = Said(HELLO, wire.told_kernel(KERNEL, "demo"), wire.told_comparison(compared), wire.told_settled(settled))
+    kernel = wire.told_kernel(KERNEL, "demo", PARENTS)
+    said = Said(HELLO, kernel, wire.told_comparison(compared), wire.told_settled(settled))
     starting = Starting(said)
     layer = PrivilegedCtl("doas", "demo", starting)  # type: ignore[arg-type]
     seen = layer.observe()
@@ -98,7 +100,7 @@ def test_one_program_serves_a_whole_run() -> None:
 
 
 def test_of_what_others_have_the_number_alone_is_told() -> None:
-    told = json.dumps(wire.told_kernel(KERNEL, "demo"))
+    told = json.dumps(wire.told_kernel(KERNEL, "demo", PARENTS))
     assert "demo2" not in told
     assert "other/b" not in told
     seen = wire.heard_kernel(json.loads(told))
@@ -106,6 +108,14 @@ def test_of_what_others_have_the_number_alone_is_told() -> None:
     assert [port for port in seen.ports if port.target] == [KERNEL.ports[1]]
     assert [lun for lun in seen.luns if lun.name] == [KERNEL.luns[0]]
     assert (len(seen.ports), len(seen.luns)) == (3, 2)
+    assert seen.luns[1].path == ""
+
+
+def test_that_others_export_a_volume_of_ones_own_is_told() -> None:
+    stranger = KERNEL.luns[1]._replace(path="/dev/zvol/tank/csi/c")
+    told = json.dumps(wire.told_kernel(KERNEL._replace(luns=(*KERNEL.luns, stranger)), "demo", PARENTS))
+    assert "demo2" not in told
+    assert [lun.path for lun in wire.heard_kernel(json.loads(told)).luns] == [KERNEL.luns[0].path, stranger.path, ""]
 
 
 @pytest.mark.parametrize("greeting", [{"protocol": 0}, {"protocol": wire.PROTOCOL + 1}, {}])
@@ -151,13 +161,13 @@ def test_what_people_name_needs_root() -> None:
 
 def test_the_form_of_what_is_told_belongs_to_the_protocol() -> None:
     """Whoever changes this has to raise PROTOCOL: programs that are installed understand this one."""
-    assert wire.PROTOCOL == 2
+    assert wire.PROTOCOL == 3
     assert sorted(wire.told_wanted(NOTHING)) == [
         *("additions", "chap", "complete", "confirm", "exports", "gone", "gone_luns", "sizes"),
     ]
     assert Settled._fields == (
         *("refused", "failed", "unconfirmed", "lingering", "left_out", "mended", "vanished", "reloads", "small"),
     )
-    assert sorted(wire.told_kernel(KERNEL, "demo")) == [
-        *("luns", "max_luns", "max_ports", "other_luns", "other_ports", "pid", "ports", "proven", "ucl"),
+    assert sorted(wire.told_kernel(KERNEL, "demo", PARENTS)) == [
+        *("luns", "max_luns", "max_ports", "other_luns", "other_paths", "other_ports", "pid", "ports", "proven", "ucl"),
     ]
