@@ -134,6 +134,32 @@ def test_a_port_that_nothing_recorded_asks_for_is_ended(host: Host, published: s
     assert published
 
 
+def test_what_people_named_comes_back_as_they_named_it(host: Host, published: str) -> None:
+    """As long as the lines that remember it are there; that it was edited is told."""
+    name = "iqn.2026-01.org.example:named"
+    named: list[dict[str, Any]] = [
+        {"key": "v", "kind": "zvol", "name": "named", "size": "64M"},
+        {"key": "g", "kind": "ctl_auth_group", "name": "clients", "initiators": ["iqn.2026-01.org.example:a"]},
+        {"key": "t", "kind": "iscsi_target", "name": name, "auth_group": "clients", "portal_groups": ["csi"]},
+    ]
+    named[2]["luns"] = [{"number": 0, "zvol": "named"}]
+    errors(host.apply(*named), none=True)
+    whole = host.own.read_text()
+    lines = whole.splitlines(keepends=True)
+    host.own.write_text("".join(line.replace(name, f"{name}2") if "#:" not in line else line for line in lines))
+    reload(host, lambda: name not in host.targets())
+    changed, amiss = restored(host, check_mode=True)
+    assert changed
+    assert name in amiss
+    assert restored(host) == (True, amiss)
+    assert name in host.targets()
+    assert host.own.read_text() == whole
+    assert restored(host) == (False, [])
+    gone = [{"key": each["key"], "kind": each["kind"], "name": each["name"], "state": "absent"} for each in named]
+    errors(host.apply(*reversed(gone)), none=True)
+    assert published
+
+
 def test_without_ctld_nothing_can_be_restored(host: Host, published: str) -> None:
     host.run("service", "ctld", "stop")
     assert errors(host.apply(EXPORTS)) == ["degraded"]
