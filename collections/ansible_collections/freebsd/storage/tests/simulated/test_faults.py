@@ -333,3 +333,19 @@ def test_check_mode_tells_what_would_be_mended(host: Host) -> None:
     assert host.conf.read_text() == host.pristine
     assert host.apply(publish(uuid)).outcomes[0].changed
     host.clean(uuid)
+
+
+@pytest.mark.parametrize("wanted", [delete, publish])
+def test_what_a_pool_takes_with_it_is_neither_deleted_nor_unknown(host: Host, wanted: Any) -> None:
+    """A pool that goes away after it was read takes its volumes out of sight, not out of the world."""
+    uuid = host.make("a")
+    gone = f"cannot open '{host.info['parent']}/a': dataset does not exist\n"
+    for command in ("destroy", "set"):
+        host.fault(command="zfs", match=f"zfs {command}", when="before", action="fail", rc=1, out="", err=gone)
+    (outcome,) = host.apply(wanted(uuid)).outcomes
+    assert outcome.error is not None
+    assert outcome.error.code == "uncertain"
+    assert host.datasets() == [f"{host.info['parent']}/a"]
+    host.simulated.control("clear-faults")
+    errors(host.apply(wanted(uuid)), none=True)
+    host.clean(uuid)

@@ -37,15 +37,15 @@ class Jobs:
         return self._noted(self._ends(jobs))
 
     def remove(self, jobs: Sequence[Job]) -> list[Job]:
-        """Run commands that take something away; what is gone already is no error. Return those that did."""
+        """Run commands that take something away; note the errors and return those that had none."""
         ends = self._ends(jobs)
-        self._noted([(job, error) for job, error in ends if error is None or error.code != "not_found"])
+        self._noted(ends)
         return [job for job, error in ends if error is None]
 
     def _ends(self, jobs: Sequence[Job]) -> list[tuple[Job, Optional[HostError]]]:
         """Run the commands; return each with its error, if it had one."""
         ends = self._commands.run_all([job.argv for job in jobs], [job.stdin for job in jobs])
-        return [(job, parse.failure(done)) for job, done in zip(jobs, ends)]
+        return [(job, _seen_before(parse.failure(done))) for job, done in zip(jobs, ends)]
 
     def _noted(self, ends: Sequence[tuple[Job, Optional[HostError]]]) -> set[int]:
         good: set[int] = set()
@@ -65,3 +65,15 @@ class Jobs:
     def read(self, argv: Sequence[str]) -> str:
         """Return what a command says; whether it failed shows in what is missing."""
         return self._commands.run(argv).out
+
+
+def _seen_before(error: Optional[HostError]) -> Optional[HostError]:
+    """
+    Return the error of a command on what the round has read.
+
+    A pool that goes away takes its datasets out of sight, and zfs calls them absent. Only the next read, which
+    looks at the parent first, can tell.
+    """
+    if error is None or error.code != "not_found":
+        return error
+    return HostError("uncertain", f"{error.msg}, but it did when it was read: try again")
