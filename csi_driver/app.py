@@ -8,12 +8,8 @@ gRPC is imported, so the gRPC surface is imported here only once the runner is t
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csi_driver.config import ConfigError
@@ -23,6 +19,7 @@ from csi_driver.monitor import monitored
 from csi_driver.node.linux import linux_node, source_addresses
 from csi_driver.orchestrator.backend import AnsibleBackend
 from csi_driver.orchestrator.measured import MeasuredRunner
+from csi_driver.orchestrator.run_root import run_root
 from csi_driver.orchestrator.runner import start_runner
 from csi_driver.orchestrator.worker_settings import RUNGS
 from csi_driver.storage import parameters
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from csi_driver.node.service import NodeService
 
 GRACE_SECONDS = 140.0  # what a run that has begun may take; less than the pod is given to end
-MEMORY_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108 - a private directory is made below it
 
 
 def serve(config: Config, environment: Environment, *, controller: bool, node: bool) -> None:
@@ -86,9 +82,8 @@ def _storage(config: Config, metrics: Metrics) -> Iterator[tuple[Storage, Callab
     check(config)
     if not config.hosts_in_service:
         raise ConfigError("storage_hosts.hosts: a controller needs at least one storage host")
-    run_root = _run_root()
-    try:
-        runner = start_runner(config, run_root=run_root)
+    with run_root() as directory:
+        runner = start_runner(config, run_root=directory)
         metrics.watch_rung(RUNGS, lambda: runner.rung)
         try:
             backend = AnsibleBackend(config, MeasuredRunner(runner, metrics))
@@ -102,14 +97,6 @@ def _storage(config: Config, metrics: Metrics) -> Iterator[tuple[Storage, Callab
             yield storage, runner.problem
         finally:
             runner.close()
-    finally:
-        shutil.rmtree(run_root, ignore_errors=True)
-
-
-def _run_root() -> Path:
-    """Make a private directory, in memory where there is such a file system: requests pass through it."""
-    in_memory = MEMORY_FILE_SYSTEM.is_dir() and os.access(MEMORY_FILE_SYSTEM, os.W_OK)
-    return Path(tempfile.mkdtemp(prefix="csi-driver-", dir=MEMORY_FILE_SYSTEM if in_memory else None))
 
 
 def _node(config: Config, environment: Environment) -> NodeService:
