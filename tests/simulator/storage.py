@@ -223,12 +223,11 @@ class Storage:
         return self.node(dataset.name)
 
     def close_volume(self, path: str, holder: str) -> None:
-        """Undo ``open_volume``; a volume that has gone meanwhile is fine."""
-        try:
-            dataset = self._by_node(path)
-        except FileNotFoundError:
-            return
-        self._holders.get(dataset.guid, set()).discard(holder)
+        """Undo ``open_volume``; one that is gone is fine, and one whose pool is away is closed, too."""
+        name = str(path).removeprefix(str(self.machine.root)).removeprefix(_ZVOL)
+        for dataset in self.tree.all(exported=True):
+            if dataset.name == name:
+                self._holders.get(dataset.guid, set()).discard(holder)
 
     def volume_size(self, path: str) -> int:
         """Bytes the device reports now; raises FileNotFoundError."""

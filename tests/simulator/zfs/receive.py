@@ -108,6 +108,7 @@ class _Reception:
         self.dataset: Dataset | None = session.tree.get(self.name)
         self.fresh = not header.fromguid
         self.content = 0
+        self.room = 0
 
     def fail(self, reason: str) -> ZfsError:
         return ZfsError(f"{self.prefix}: {reason}")
@@ -133,6 +134,7 @@ class _Reception:
         state.update(active=True, resumable=resumable, fresh=self.fresh)
         if self.dataset.kind == VOLUME:
             self.storage.refresh_node(self.dataset)
+        self.room = self.session.space.available(self.dataset)
         self.storage.hold_open(self.dataset, HOLDER)
         self._remember(self.header.offset)
 
@@ -189,14 +191,13 @@ class _Reception:
 
     def run(self, source: Input) -> int:
         assert self.dataset is not None
-        room = self.session.space.available(self.dataset)
         reached = self.header.offset
         written = 0
         try:
             with self.storage.file(self.content).open("r+b" if self.header.kind == VOLUME else "ab") as file:
                 for record in read_records(source):
                     written += record.length if record.data else 0
-                    if written > room:
+                    if written > self.room:
                         return self._stopped(reached, messages.OUT_OF_SPACE)
                     _apply(file.fileno(), record)
                     reached = record.offset + record.length

@@ -38,6 +38,15 @@ def test_an_exported_pool_takes_its_datasets_and_nodes_away_and_brings_them_back
     assert box.device("tank/csi/v").exists()
 
 
+def test_what_is_closed_while_its_pool_is_away_is_closed_when_it_comes_back(box: Box) -> None:
+    box.must("zfs create -s -V 1G tank/csi/v")
+    box.machine.storage.open_volume("/dev/zvol/tank/csi/v", "ctl")
+    box.machine.storage.set_imported("tank", imported=False)
+    box.machine.storage.close_volume("/dev/zvol/tank/csi/v", "ctl")
+    box.machine.storage.set_imported("tank", imported=True)
+    box.must("zfs destroy tank/csi/v")
+
+
 def test_a_fault_before_the_nth_matching_command_keeps_it_from_happening(box: Box) -> None:
     box.machine.faults.arm({"command": "zfs", "match": "create", "when": "before", "nth": 2, "action": "fail", "rc": 9})
     box.must("zfs create tank/csi/a")
