@@ -9,11 +9,13 @@ GRAMMAR = classic
 SSH = auto
 # make properties HISTORIES=100: how many histories, each time others.
 HISTORIES = 40
+# make soak SOAK="--operations 500 --seed 7": how much, and the choices of an earlier run again.
+SOAK = --operations 10000
 # make fuzz EXAMPLES=1000: how many requests of each kind, each time others.
 EXAMPLES = 200
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm properties fuzz faults playbooks molecule collection ansible-test deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm soak soak-quick properties fuzz faults playbooks molecule collection ansible-test deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
@@ -28,6 +30,8 @@ help:
 	@echo 'make properties    random histories of volumes against a model; HISTORIES=100 says how many'
 	@echo 'make fuzz          hostile input into every call and parser; EXAMPLES=1000 says how much'
 	@echo 'make faults        every operation interrupted at every command, in every way'
+	@echo 'make soak-quick    three minutes of many users, random faults and killed controllers'
+	@echo 'make soak          the same with 10,000 operations; SOAK="--seed 7" repeats a run'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
 	@echo 'make collection    the collection on simulated hosts, and built, installed and used as its page says'
 	@echo 'make ansible-test  the collection as ansible-test checks it; fetches what that needs'
@@ -76,6 +80,12 @@ fuzz: environment
 
 faults: environment
 	@$(PY) -m tests.ci faults
+
+soak-quick: environment
+	@$(PY) -m tests.ci soak-quick
+
+soak: environment
+	@$(PY) -m tests.soak $(SOAK)
 
 playbooks: environment
 	@$(PY) -m tests.ci playbooks

@@ -32,8 +32,19 @@ def measure(driver: int, host: int, seconds: float) -> Usage:
     return Usage(
         processes=len(after),
         core_percent=100 * ticks / os.sysconf("SC_CLK_TCK") / seconds,
-        megabytes=sum(_proportional_kilobytes(process) for process in after) / 1024,
+        megabytes=megabytes(after),
     )
+
+
+def megabytes(found: Iterable[int]) -> float:
+    """What processes take together, with what they share counted once."""
+    return sum(_proportional_kilobytes(process) for process in found) / 1024
+
+
+def resident_megabytes(process: int) -> float:
+    """What one process has in memory, with what it shares."""
+    lines = _read(process, "status").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(b"VmRSS:")) / 1024
 
 
 def ours(driver: int, host: int) -> list[int]:

@@ -55,6 +55,8 @@ TIERS = {
         _pytest("fuzz"),
         _module("faults", "tests.faults"),
         _pytest("warm"),
+        _module("soak-quick", "tests.soak", "--seconds", "180"),
+        _module("soak", "tests.soak"),
         _module("sanity-quick", "tests.sanity", "--quick"),
         _module("sanity", "tests.sanity"),
         _module("sanity-doas", "tests.sanity", "--quick", "--privilege", "doas"),

@@ -9,6 +9,7 @@ from tests.properties.model import PLACES, TAG_BYTES, Content
 
 if TYPE_CHECKING:
     from tests.harness.stack import Stack
+    from tests.simulator.host import SimulatedHost
 
 UUID = "org.freebsd.storage:uuid"
 
@@ -16,14 +17,14 @@ UUID = "org.freebsd.storage:uuid"
 class Disks:
     """Finds the devices of volumes on the simulated host by their uuid, as a person would with zfs get."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._zvols = Path(stack.host.info["control"]).parent / "dev" / "zvol"
+    def __init__(self, stack: Stack, host: SimulatedHost | None = None) -> None:
+        self._host = host or stack.host
+        self._zvols = Path(self._host.info["control"]).parent / "dev" / "zvol"
 
     def devices(self) -> dict[str, Path]:
         """The device of every volume, by uuid; what lies in the trash is not among them."""
         found: dict[str, Path] = {}
-        for name, dataset in self._stack.host_state()["datasets"].items():
+        for name, dataset in self._host.control("state")["datasets"].items():
             uuid = dataset["properties"].get(UUID)
             if uuid is not None and "@" not in name and "trash_" not in name:
                 found[uuid] = self._zvols / name

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from csi_driver.orchestrator.runner import WorkerRunner
-from tests.bench.processes import _below, _parents, ours
+from typing import Protocol
+
+from tests.bench.processes import _below, _marks, _parents, ours
 from tests.simulator.host import SimulatedHost
 from tests.warm.storage import alive, reading
 
+WORKER = "csi_driver.orchestrator.worker "
 FORK_SERVER = "csi_driver.orchestrator.warm.forkserver"
 SSH = "ssh -"
 AGENT = "import sys;s=open(0"
 
 
-def all_of(runner: WorkerRunner, host: SimulatedHost) -> list[int]:
+class Runner(Protocol):
+    """What has a worker: this is the worker's process id."""
+
+    @property
+    def pid(self) -> int: ...
+
+
+def workers(driver: int) -> list[int]:
+    """The worker of a driver's process; none while there is none."""
+    return [one for one, parent in _parents().items() if parent == driver and WORKER in reading(one)]
+
+
+def marks(process: int) -> set[str]:
+    """By which worker the process was started."""
+    return {mark.decode() for mark in _marks(process)}
+
+
+def all_of(runner: Runner, host: SimulatedHost) -> list[int]:
     """The worker, what it has started, and its agents on the host."""
     assert host._process is not None
     return [process for process in ours(runner.pid, host._process.pid) if alive(process)]
@@ -29,23 +48,28 @@ def below(host: SimulatedHost) -> set[int]:
     return _below(host._process.pid, _parents())
 
 
-def fork_server(runner: WorkerRunner) -> int:
-    """The process that forks runs: the worker's own child; the newest while another one retires."""
-    found = [
+def fork_servers(runner: Runner) -> list[int]:
+    """The processes that fork runs: the worker's own children, more than one while another retires."""
+    return [
         process for process, parent in _parents().items() if parent == runner.pid and FORK_SERVER in reading(process)
     ]
+
+
+def fork_server(runner: Runner) -> int:
+    """The process that forks runs; the newest while another one retires."""
+    found = fork_servers(runner)
     assert found, "there is no fork server"
     return max(found)
 
 
-def runs(runner: WorkerRunner) -> list[int]:
+def runs(runner: Runner) -> list[int]:
     """The main processes of the runs that the fork server has forked."""
     parents = _parents()
     servers = [one for one, parent in parents.items() if parent == runner.pid and FORK_SERVER in reading(one)]
     return [process for process, parent in parents.items() if parent in servers and alive(process)]
 
 
-def channels(runner: WorkerRunner) -> list[int]:
+def channels(runner: Runner) -> list[int]:
     """The ssh clients that the worker keeps."""
     return [
         process

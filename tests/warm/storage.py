@@ -27,13 +27,7 @@ class Storage:
 
     def __init__(self, host: SimulatedHost) -> None:
         self.host = host
-        # Not the machine's own /tmp, which others use, too: what is in this one was left by us.
-        self.temporary = host.root / "tmp-of-python"
-        self.temporary.mkdir(exist_ok=True)
-        self._python = host.root / "python" / "python3"
-        self._python.parent.mkdir(exist_ok=True)
-        self._python.write_text(f'#!/bin/sh\nTMPDIR={self.temporary} exec {host.info["python"]} "$@"\n')
-        self._python.chmod(0o755)
+        self.temporary, self._python = own_temporary(host)
 
     @contextlib.contextmanager
     def runner(self, rung: str) -> Iterator[WorkerRunner]:
@@ -98,6 +92,20 @@ class Storage:
         """Destroy what is below the parent, from the console."""
         for name in self.datasets():
             self.host.run("zfs", "destroy", name)
+
+
+def own_temporary(host: SimulatedHost) -> tuple[Path, Path]:
+    """
+    Return a directory for temporary files, and an interpreter for the host that uses it.
+
+    It is not the machine's own /tmp, which others use, too: what is in this one was left by us.
+    """
+    temporary, python = host.root / "tmp-of-python", host.root / "python" / "python3"
+    for directory in (temporary, python.parent):
+        directory.mkdir(exist_ok=True)
+    python.write_text(f'#!/bin/sh\nTMPDIR={temporary} exec {host.info["python"]} "$@"\n')
+    python.chmod(0o755)
+    return temporary, python
 
 
 def volume(name: str, size: int = GIB, **more: Any) -> dict[str, Any]:
