@@ -80,7 +80,8 @@ def _bring_about(
                 return files.draft, draft
         finally:
             confile.discard(files)
-    raise HostError("busy", f"{options['config']} was edited {_EDITS_BORNE} times while it was being changed")
+    edits = f"{options['config']} was edited {_EDITS_BORNE} times while it was being changed"
+    raise HostError("busy", f"{edits}: try again when nothing edits it any more")
 
 
 def _draft(grammar: Grammar, files: Files, group: Optional[PortalGroup]) -> Draft:

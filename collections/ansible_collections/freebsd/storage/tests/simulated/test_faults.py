@@ -120,6 +120,25 @@ def test_a_broken_part_of_the_administrator_is_named_and_heals(host: Host) -> No
     host.clean(old, new, nouns(reply)[2]["uuid"])
 
 
+def test_what_is_exported_stays_when_others_take_its_portal_group_away(host: Host) -> None:
+    old, new, ending = host.make("old"), host.make("new"), host.make("ending")
+    target = nouns(host.apply(publish(old), publish(ending)))[0]["target"]
+    portals = host.included / "portal-group_.conf" if host.ucl else host.conf
+    good = portals.read_text()
+    with session(host, target) as (_answer, lines):
+        portals.write_text(good.replace('"csi"', '"gone"', 1))
+        reply = host.apply(publish(new), unpublish(ending), patience=IMPATIENT)
+        assert errors(reply) == ["degraded", "degraded"]
+        assert "run the role storage_host" in str(reply.outcomes[0].error)
+        assert len(host.targets()) == 2
+        portals.write_text(good)
+        errors(host.apply(publish(new), unpublish(ending)), none=True)
+        lines.write('{"op": "rescan"}\n')
+        lines.flush()
+        assert json.loads(lines.readline())["luns"]
+    host.clean(old, new, ending)
+
+
 def test_one_that_only_ctld_refuses_fails_alone_among_many(host: Host) -> None:
     uuids = [host.make(f"v{number}") for number in range(12)]
     batch = [publish(uuid) for uuid in uuids]

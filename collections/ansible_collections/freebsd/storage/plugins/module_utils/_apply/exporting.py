@@ -200,7 +200,8 @@ def _publish_error(step: Publish, target: str, settled: Settled) -> Optional[Hos
     what = f"volume {step.volume.uuid} is not exported to {step.record.node}"
     refused = settled.refused.get(target) or settled.left_out.get(target)
     if refused is not None:
-        return HostError("unsupported", f"{what}: ctld refuses it: {refused}")
+        remedy = "correct what ctld minds" if step.new else "unpublish the volume, and publish it anew"
+        return HostError("unsupported", f"{what}: ctld would refuse it: {refused}; {remedy}")
     failed = settled.failed.get(target) or settled.unconfirmed.get(target)
     if failed is not None:
         return HostError("degraded", f"{what}: {failed}; /var/log/messages has what ctld says")

@@ -11,6 +11,7 @@ not, it is whole at any time.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -24,6 +25,7 @@ from .ucl import include
 STAGED_SUFFIX = ".freebsd-storage"
 _PRIVATE = 0o600
 _OWNERS, _ANY = 0o700, 0o777
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Files(NamedTuple):
@@ -62,11 +64,6 @@ def stage(files: Files, draft: Draft) -> None:
         make_folder(Path(own.file).parent)
         _write(own.staged, draft.own)
     _write(files.staged, draft.main.replace(include(own.file), include(own.staged)))
-
-
-def as_staged(files: Files, line: str) -> str:
-    """Return what ctld says of the files in use as it would say it of the staged ones."""
-    return line.replace(files.place.file, files.place.staged).replace(files.path, files.staged)
 
 
 def swap(files: Files, draft: Draft, *, private: bool = False) -> bool:
@@ -208,4 +205,5 @@ def _unwritable(path: str, error: OSError) -> HostError:
     if isinstance(error, PermissionError):
         remedy = "log in as root, or set privilege for this host"
         return HostError("denied", f"the SSH user may not write {path}: {remedy}")
-    return HostError("degraded", f"{path} cannot be written: {error.strerror}")
+    remedy = "; make room on its filesystem" if error.errno in _FULL else ""
+    return HostError("degraded", f"{path} cannot be written: {error.strerror}{remedy}")

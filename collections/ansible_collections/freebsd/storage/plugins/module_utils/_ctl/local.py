@@ -22,7 +22,7 @@ from ..errors import HostError
 from . import api, chap, check, confile, parse, remember
 from .choose import Choice, choose
 from .conf import owner_place
-from .grammar import draw, grammar_of, stands
+from .grammar import Grammar, draw, grammar_of, stands
 from .model import Daemon, Export, Kernel, Session
 from .seam import Clock, Comparison, Patience, Section, Settled, SystemClock, Wanted
 from .sections import AuthGroup, Entry, Named
@@ -173,13 +173,15 @@ class LocalCtl:
                 trial = partial(objections, self._commands, grammar, files)
                 entries = (*named.values(), *wanted.exports)
                 choice = choose(files.draft, drawing, entries, wanted.additions, trial, old)
+                _check_spared(grammar, files.draft.part(place), entries, choice)
                 if choice.draft == files.draft:
                     return choice, False, previous
                 if confile.swap(files, choice.draft, private=_holds_secrets(named, wanted.exports)):
                     return choice, True, previous
             finally:
                 confile.discard(files)
-        raise HostError("busy", f"{daemon.config} was edited {_EDITS_BORNE} times while it was being changed")
+        edits = f"{daemon.config} was edited {_EDITS_BORNE} times while it was being changed"
+        raise HostError("busy", f"{edits}: try again when nothing edits it any more")
 
     def _settle(self, pending: Pending, before: Kernel, limit: float) -> Kernel:
         """Have ctld reload until the kernel shows what it should, or time is up; return the last look."""
@@ -231,6 +233,21 @@ class LocalCtl:
 
     def _told(self, why: str) -> str:
         return f"{why} ({self._complaint})" if self._complaint else why
+
+
+def _check_spared(grammar: Grammar, part: str, entries: Sequence[Entry], choice: Choice) -> None:
+    """
+    Raise `HostError` if something is to be left out that stands there as it should, and ctld took it so.
+
+    Then others have spoiled it, and nobody who uses it is to pay for that.
+    """
+    reasons = [choice.left_out[each.key] for each in entries if each.key in choice.left_out]
+    if any(each.key in choice.left_out and stands(grammar, part, each) for each in entries):
+        raise HostError(
+            "degraded",
+            f"ctld does not take any more what is exported already: {reasons[0]}; put right what others have changed "
+            "in ctl.conf, or run the role storage_host, and test it with ctld -t: until then nothing is changed",
+        )
 
 
 def _pending(wanted: Wanted, choice: Choice, previous: Mapping[str, Named]) -> Pending:

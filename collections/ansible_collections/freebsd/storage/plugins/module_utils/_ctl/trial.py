@@ -15,6 +15,16 @@ from .grammar import Grammar
 
 def objections(commands: Commands, grammar: Grammar, files: Files, draft: Draft) -> list[str]:
     """Stage the configuration, and return what ctld has against it; raise `HostError` if it cannot say."""
+    found, refused = _said(commands, grammar, files, draft)
+    if refused or not found:
+        return found
+    # Words nobody knows, though ctld takes it: they count unless it has them for what others have written, too.
+    known, _refused = _said(commands, grammar, files, Draft(files.draft.rest(files.place)))
+    return [line for line in found if line not in known]
+
+
+def _said(commands: Commands, grammar: Grammar, files: Files, draft: Draft) -> tuple[list[str], bool]:
+    """Return ctld's words on a configuration, and whether it refuses it."""
     confile.stage(files, draft)
     done = commands.run(api.test(files.staged, ucl=grammar.ucl))
     found = parse.objections(done, ucl=grammar.ucl)
@@ -22,9 +32,4 @@ def objections(commands: Commands, grammar: Grammar, files: Files, draft: Draft)
         error = parse.failure(done)
         if error is not None:
             raise error
-    if done.rc != 0 or not found:
-        return found
-    # Words nobody knows, though ctld takes it: they count unless the files in use have them too.
-    used = commands.run(api.test(files.path, ucl=grammar.ucl))
-    known = {confile.as_staged(files, line) for line in parse.objections(used, ucl=grammar.ucl)}
-    return [line for line in found if line not in known]
+    return found, done.rc != 0

@@ -22,7 +22,7 @@ def check_readable(facts: Facts, uuid: str) -> None:
     check_seen(facts, uuid)
     volume = facts.volumes.get(uuid)
     if volume is not None and volume.unreadable:
-        raise _unreadable(volume.dataset, f"a record of its publications ({'; '.join(volume.unreadable)})")
+        raise _unreadable(volume.dataset, "a record of its publications")
 
 
 def _unreadable(dataset: str, what: str) -> HostError:

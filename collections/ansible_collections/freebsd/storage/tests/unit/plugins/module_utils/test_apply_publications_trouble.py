@@ -109,14 +109,14 @@ def test_known_warnings_are_no_objection(host: Host) -> None:
     assert reply.outcomes[0].error is None
 
 
-def test_unknown_words_of_ctld_count_unless_the_file_in_use_has_them_too(host: Host) -> None:
+def test_unknown_words_of_ctld_count_unless_what_others_have_written_earns_them_too(host: Host) -> None:
     odd = "ctld: something nobody has seen before\n"
     reply = host.apply(
         [publish()],
         *host.reads(volume_text(), *EMPTY),
         setting(record()),
         host.test(odd),
-        Call(f"ctld -t -f {host.conf}", err=odd),
+        host.test(odd),
         RELOAD,
         *look(TARGET),
     )

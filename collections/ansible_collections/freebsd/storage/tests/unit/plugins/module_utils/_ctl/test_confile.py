@@ -52,12 +52,6 @@ def test_a_staged_ctl_conf_includes_the_staged_file_and_both_are_private(main: P
     assert not own.exists()
 
 
-def test_words_on_the_files_in_use_are_known_again_on_the_staged_ones(main: Path, place: Place) -> None:
-    files = confile.read(str(main), place)
-    said = confile.as_staged(files, f"unable to parse {main}: error while parsing {place.file}: line: 1")
-    assert said == f"unable to parse {files.staged}: error while parsing {place.staged}: line: 1"
-
-
 def test_a_new_file_is_there_before_it_is_included(main: Path, place: Place) -> None:
     files = confile.read(str(main), place)
     main.write_text("# edited\n")
