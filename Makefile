@@ -29,7 +29,7 @@ help:
 	@echo 'make soak-warm     the same with 2,000 runs'
 	@echo 'make properties    random histories of volumes against a model; HISTORIES=100 says how many'
 	@echo 'make fuzz          hostile input into every call and parser; EXAMPLES=1000 says how much'
-	@echo 'make faults        every operation interrupted at every command, in every way'
+	@echo 'make faults        every operation interrupted everywhere, and every trouble of a storage host; slow'
 	@echo 'make soak-quick    three minutes of many users, random faults and killed controllers'
 	@echo 'make soak          the same with 10,000 operations; SOAK="--seed 7" repeats a run'
 	@echo 'make playbooks     playbooks and roles against the simulated host, twice and in check mode'
@@ -79,7 +79,7 @@ fuzz: environment
 	@EXAMPLES=$(EXAMPLES) $(PY) -m tests.ci fuzz
 
 faults: environment
-	@$(PY) -m tests.ci faults
+	@$(PY) -m tests.ci faults troubles
 
 soak-quick: environment
 	@$(PY) -m tests.ci soak-quick

@@ -61,6 +61,7 @@ TIERS = {
         _module("sanity", "tests.sanity"),
         _module("sanity-doas", "tests.sanity", "--quick", "--privilege", "doas"),
         _module("sanity-plain", "tests.sanity", "--release", "14.3", "--rung", "plain"),
+        _module("troubles", "tests.faults.troubles"),
         _module("demo", "tests.demo"),
         _module("bench-quick", "tests.bench.quick"),
     )

@@ -50,7 +50,9 @@ def _files(info: dict[str, Any]) -> list[Path]:
 
 def _on_node(stack: Stack) -> Iterator[str]:
     below = str(stack.directory)
-    yield from (f"mount {path}" for path in mounts_below(stack.directory))
+    # The disks that a storage host has itself are its own affair.
+    hosts = tuple(f"{host.root}/" for host in stack.hosts.values())
+    yield from (f"mount {path}" for path in mounts_below(stack.directory) if not path.startswith(hosts))
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         if below in backing.read_text():
             yield f"loop device {backing.parts[3]}"
