@@ -1,7 +1,7 @@
 """
 Interrupt every operation at every command, in every way, and show in a table what came of it.
 
-    python -m tests.faults [--operation NAME] [--every N]
+    python -m tests.faults [--operation NAME] [--every N] [--write]
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.faults import report
 from tests.faults.boundaries import ACTIONS, Interruption, clean_run, interrupted_run, interruptions
 from tests.faults.operations import OPERATIONS, Operation
 from tests.faults.world import World
@@ -24,6 +26,7 @@ from tests.harness.stack import Stack
 from tests.harness.tally import Tally
 
 WIDTH = 110
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 
 
 @dataclass
@@ -48,6 +51,8 @@ def main() -> int:
             _count(row, tally)
             rows.append(row)
     Console(width=WIDTH).print(_table(rows))
+    if arguments.write:
+        report.replace(PAGE, "interruptions", report.table(("operation", "commands", *ACTIONS), map(_cells, rows)))
     return tally.close()
 
 
@@ -92,17 +97,22 @@ def _table(rows: list[Row]) -> Table:
         table.add_column(what, justify="right")
     table.add_column("seconds", justify="right")
     for row in rows:
-        failed = Counter(interruption.what for interruption, _ in row.problems)
-        cells = [f"{row.healed[what]}" + (f", {failed[what]} not" if failed[what] else "") for what in ACTIONS]
-        table.add_row(row.name, str(row.commands), *cells, f"{row.seconds:.0f}")
+        table.add_row(*_cells(row), f"{row.seconds:.0f}")
     table.caption = "healed, of those that came about"
     return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    failed = Counter(interruption.what for interruption, _ in row.problems)
+    healed = (f"{row.healed[what]}" + (f", {failed[what]} not" if failed[what] else "") for what in ACTIONS)
+    return row.name, str(row.commands), *healed
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--operation", choices=[operation.name for operation in OPERATIONS])
     parser.add_argument("--every", type=int, default=1, help="only every Nth interruption")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     return parser.parse_args()
 
 
