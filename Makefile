@@ -15,13 +15,14 @@ SOAK = --operations 10000
 EXAMPLES = 200
 ENVIRONMENT = found=`sh tests/ci/python` && "$$found" tests/ci/environment.py
 
-.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm soak soak-quick properties fuzz faults playbooks molecule collection ansible-test deploy-check packaging bench-quick lock clean
+.PHONY: help environment demo test lint unit sanity sanity-plain sanity-doas warm soak-warm soak soak-quick slow properties fuzz faults playbooks molecule collection ansible-test deploy-check packaging bench-quick lock clean
 
 help:
 	@echo 'make demo          volumes from creation to deletion on a simulated FreeBSD host'
 	@echo 'make test          everything that runs in under ten minutes'
 	@echo 'make lint          ruff, mypy, import-linter, ansible-lint'
 	@echo 'make unit          the unit tests'
+	@echo 'make slow          the tests that take minutes: crashes at every command, several hosts, logins that are not root'
 	@echo 'make sanity        csi-sanity: mount and block, one socket and split sockets'
 	@echo 'make sanity-plain  the same with stock ansible-runner, slower'
 	@echo 'make sanity-doas   some of it, with a driver that is not root on the storage host'
@@ -56,6 +57,9 @@ lint: environment
 
 unit: environment
 	@$(PY) -m tests.ci unit
+
+slow: environment
+	@$(PY) -m tests.ci slow-collection slow-e2e slow-playbooks
 
 sanity: environment
 	@$(PY) -m tests.ci sanity

@@ -1,5 +1,5 @@
 """
-Run tiers, as many at once as there are cores, and close with their sum.
+Run tiers, twice as many at once as there are cores, and close with their sum.
 
     python -m tests.ci [TIER …]      without a name: what `make test` runs
 
@@ -27,6 +27,7 @@ from tests.ci.tiers import REPOSITORY, TEST, TIERS, Tier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+AT_ONCE = 2 * (os.cpu_count() or 1)
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 
@@ -70,7 +71,7 @@ def _side_by_side(tiers: list[Tier]) -> list[Outcome]:
             print(f"{outcome}", flush=True)
         return outcome
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(run, tiers))
 
 

@@ -32,8 +32,8 @@ def _module(name: str, *argv: str) -> Tier:
     return Tier(name, (sys.executable, "-m", *argv))
 
 
-def _pytest(name: str, *arguments: str) -> Tier:
-    return _module(name, "pytest", f"tests/{name}", *arguments)
+def _pytest(folder: str, *arguments: str, name: str | None = None) -> Tier:
+    return _module(name or folder, "pytest", f"tests/{folder}", *arguments)
 
 
 TIERS = {
@@ -45,12 +45,15 @@ TIERS = {
         _pytest("transcripts"),
         _pytest("deploy"),
         _pytest("packaging"),
-        _module("collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated"),
+        _module("collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated", "-m", "not slow"),
+        _module("slow-collection", "pytest", "-p", "tests.conftest", f"{COLLECTION}/tests/simulated", "-m", "slow"),
         _module("ansible-test", "tests.ci.ansible_test"),
         _module("howto", "pytest", "tests/playbooks/test_howto.py"),
-        _pytest("playbooks"),
+        _pytest("playbooks", "-m", "not slow"),
+        _pytest("playbooks", "-m", "slow", name="slow-playbooks"),
         _module("molecule", "tests.molecule"),
-        _pytest("e2e"),
+        _pytest("e2e", "-m", "not slow"),
+        _pytest("e2e", "-m", "slow", name="slow-e2e"),
         _pytest("properties"),
         _pytest("fuzz"),
         _module("faults", "tests.faults"),
@@ -67,18 +70,18 @@ TIERS = {
     )
 }
 
-# What `make test` runs.
+# What `make test` runs, the longest first: several run side by side.
 TEST = (
-    "lint",
     "unit",
-    "contract",
-    "transcripts",
-    "deploy",
-    "packaging",
     "collection",
-    "playbooks",
     "e2e",
+    "playbooks",
     "properties",
     "fuzz",
     "sanity-quick",
+    "packaging",
+    "contract",
+    "transcripts",
+    "deploy",
+    "lint",
 )

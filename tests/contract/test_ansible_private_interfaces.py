@@ -216,7 +216,7 @@ def test_a_module_is_piped_into_an_interpreter_that_we_recognise(sent: dict[str,
 
 def test_the_brokers_answer_is_the_modules(sent: dict[str, Any]) -> None:
     """What the broker returns as the module's output becomes the task's result."""
-    assert '"code": "seen"' in sent["printed"]
+    assert "Module failed: seen" in sent["printed"]
 
 
 def test_a_modules_payload_is_one_long_string_by_itself(sent: dict[str, Any]) -> None:

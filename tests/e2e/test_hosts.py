@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.simulator.host import SimulatedHost
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 MIB = 1 << 20

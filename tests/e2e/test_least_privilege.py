@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = "/usr/local/libexec/freebsd-storage"
 PROTOCOL = 3
 MIB = 1 << 20

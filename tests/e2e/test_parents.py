@@ -17,6 +17,8 @@ from tests.harness.stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 FAST = "tank/fast"
 

@@ -14,6 +14,8 @@ from tests.simulator.host import SimulatedHost
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 OWNER = "demo"
 SIZE = 64 << 20
 

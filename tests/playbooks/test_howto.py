@@ -18,6 +18,8 @@ from tests.playbooks.play import REPOSITORY
 from tests.playbooks.role import role_variables
 from tests.simulator.host import SimulatedHost
 
+pytestmark = pytest.mark.slow
+
 HOWTO = REPOSITORY / "docs" / "ansible.md"
 TIMEOUT = 500  # seconds: machines may be busy
 FILE = re.compile(r"# ([\w-]+\.yml)\n")

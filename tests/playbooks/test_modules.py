@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 COLLECTION = "freebsd.storage"
 STORE = "iqn.2026-01.org.example:store"
 SECRET, OTHER = "twelve-bytes", "other-twelve"

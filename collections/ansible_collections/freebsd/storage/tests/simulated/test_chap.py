@@ -291,6 +291,7 @@ def test_a_failed_publication_leaves_no_secret(host: Host) -> None:
     host.clean(uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_wherever_a_change_of_secrets_is_killed_the_next_run_completes_it(host: Host, moment: str) -> None:
     uuid = made(host)

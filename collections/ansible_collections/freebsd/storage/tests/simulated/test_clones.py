@@ -163,6 +163,7 @@ def test_check_mode_clones_nothing(host: Host) -> None:
     host.clean(uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_the_next_run_has_the_clones_and_nothing_else(host: Host, moment: str) -> None:
     uuid = host.make("a")

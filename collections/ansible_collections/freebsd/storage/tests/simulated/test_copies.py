@@ -304,6 +304,7 @@ def test_a_name_that_was_taken_meanwhile_is_an_error(host: Host) -> None:
     nothing_left(host, uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_the_copies_are_there_in_the_end_and_nothing_else(host: Host, moment: str) -> None:
     uuid = filled(host)

@@ -264,6 +264,7 @@ def test_check_mode_needs_the_key_and_changes_nothing(host: Host) -> None:
     assert host.datasets() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_a_clone_killed_anywhere_is_completed_by_the_next_run(host: Host, moment: str) -> None:
     uuid = made(host, wanted(encryption=UNLOADED))
@@ -283,6 +284,7 @@ def test_a_clone_killed_anywhere_is_completed_by_the_next_run(host: Host, moment
     host.clean(uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_publication_killed_anywhere_leaves_the_key_as_it_should_be_after_the_next_run(host: Host, moment: str) -> None:
     uuid = made(host, wanted(encryption=UNLOADED))

@@ -178,6 +178,7 @@ def test_what_cannot_be_a_group_is_invalid(host: Host, options: dict[str, Any]) 
     assert errors(host.apply(together("g", **options))) == ["invalid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_there_are_all_or_none_and_the_next_run_completes(host: Host, moment: str) -> None:
     uuids = [host.make(name) for name in ("a", "b", "c")]

@@ -103,6 +103,7 @@ def test_check_mode_tells_the_size_and_grows_nothing(host: Host) -> None:
     host.clean(uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_the_next_run_shows_the_size(host: Host, moment: str) -> None:
     uuid = host.make("a")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.parametrize("simulated", [HOSTS[0], HOSTS[-1]], indirec
 GONE = [gone(each) for each in reversed(ALL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_objects_come(host: Host, moment: str) -> None:
     number = 1
@@ -29,6 +30,7 @@ def test_objects_come(host: Host, moment: str) -> None:
     complete(host, *GONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_objects_go(host: Host, moment: str) -> None:
     number = 1

@@ -175,6 +175,7 @@ def test_check_mode_tells_and_changes_nothing(host: Host) -> None:
     host.clean(uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_the_next_run_completes(host: Host, moment: str) -> None:
     uuids = [host.make("a"), host.make("b")]

@@ -141,6 +141,7 @@ def test_a_volume_made_in_the_same_batch_can_be_looked_at_in_check_mode(host: Ho
     host.empty()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_the_next_run_has_the_snapshots(host: Host, moment: str) -> None:
     uuids = [host.make("a"), host.make("b")]

@@ -172,6 +172,7 @@ def test_check_mode_deletes_nothing(host: Host) -> None:
     host.clean(uuid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_killed_anywhere_the_next_run_leaves_what_still_counts_and_nothing_else(host: Host, moment: str) -> None:
     number = 1

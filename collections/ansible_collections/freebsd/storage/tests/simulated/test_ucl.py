@@ -22,6 +22,7 @@ from ansible_collections.freebsd.storage.tests.simulated.conftest import (
     publish,
     unpublish,
 )
+from ansible_collections.freebsd.storage.tests.simulated.test_crashes import ended
 
 pytestmark = WITH_UCL
 ADMIN = """
@@ -127,7 +128,7 @@ def test_a_crash_between_the_two_files_is_mended(
         monkeypatch.setattr(confile, step, lambda *_arguments: os._exit(9))
         host.apply(wish)
         os._exit(0)
-    died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    died = ended(child) != 0
     assert died or (publishing and step == "_remove_own")
     errors(host.apply(wish), none=True)
     assert len(host.targets()) == publishing

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.freebsd.storage.plugins.module_utils._ctl.wire import PROTOCOL
 from ansible_collections.freebsd.storage.plugins.plugin_utils._program import PACKAGE, Settings, build
 
 
@@ -56,7 +57,7 @@ def test_it_runs_isolated(program: Path, tmp_path: Path) -> None:
         [program], check=False, input=request, capture_output=True, text=True, cwd=tmp_path, env=environment
     )
     greeting, answer = (json.loads(line) for line in done.stdout.splitlines())
-    assert greeting == {"protocol": 2}
+    assert greeting == {"protocol": PROTOCOL}
     assert "/nowhere" in answer["error"]["msg"]
     assert done.stderr == ""
 
