@@ -149,6 +149,7 @@ def test_a_missing_setting_is_named(host: SimulatedHost, directory: Path, variab
     assert host.control("state") == before
 
 
+@pytest.mark.slow
 def test_a_host_that_reads_ucl_is_made_ready_and_taken_back(ucl_host: SimulatedHost, directory: Path) -> None:
     """The portal group has a private file, included at the end of ctl.conf; a second run changes nothing."""
     variables = role_variables(ucl_host.info)
@@ -172,6 +173,7 @@ def test_a_host_that_reads_ucl_is_made_ready_and_taken_back(ucl_host: SimulatedH
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_the_grammar_is_changed_only_while_ctld_does_not_run(
     host: SimulatedHost, directory: Path, variables: dict[str, Any]
 ) -> None:
@@ -194,6 +196,7 @@ def test_the_grammar_is_changed_only_while_ctld_does_not_run(
     assert host.run("service", "ctld", "status")["rc"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("privilege", ["sudo", "doas"])
 def test_logins_that_are_not_root_come_and_go(host: SimulatedHost, directory: Path, privilege: str) -> None:
     """Check mode on a bare host; then made, unchanged, taken back, unchanged; and nothing of it is left."""
@@ -229,6 +232,7 @@ def test_logins_that_are_not_root_come_and_go(host: SimulatedHost, directory: Pa
     assert not (host.root / rules).exists() or "freebsd" not in (host.root / rules).read_text()
 
 
+@pytest.mark.slow
 def test_only_the_storage_networks_reach_the_portals(
     host: SimulatedHost, directory: Path, variables: dict[str, Any]
 ) -> None:

@@ -18,9 +18,11 @@ def objections(commands: Commands, grammar: Grammar, files: Files, draft: Draft)
     found, refused = _said(commands, grammar, files, draft)
     if refused or not found:
         return found
-    # Words nobody knows, though ctld takes it: they count unless it has them for what others have written, too.
-    known, _refused = _said(commands, grammar, files, Draft(files.draft.rest(files.place)))
-    return [line for line in found if line not in known]
+    # Words though ctld takes it: they count unless it has them for what is in use as well, and that for what
+    # others have written. What we are about to spoil for others is new, and what others spoilt for us is ours.
+    in_use, _refused = _said(commands, grammar, files, files.draft)
+    of_others, _refused = _said(commands, grammar, files, Draft(files.draft.rest(files.place)))
+    return [line for line in found if line not in in_use or line not in of_others]
 
 
 def _said(commands: Commands, grammar: Grammar, files: Files, draft: Draft) -> tuple[list[str], bool]:

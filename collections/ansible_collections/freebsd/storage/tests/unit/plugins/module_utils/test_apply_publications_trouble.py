@@ -117,6 +117,7 @@ def test_unknown_words_of_ctld_count_unless_what_others_have_written_earns_them_
         setting(record()),
         host.test(odd),
         host.test(odd),
+        host.test(odd),
         RELOAD,
         *look(TARGET),
     )
