@@ -173,8 +173,7 @@ class Daemon:
             self.ssh.stop()
         self.machine.faults.clear()
         # Those of no session too, such as a send left to itself.
-        for pid in list(self._clients):
-            processes.kill(pid)
+        processes.kill_at_once(list(self._clients))
         time.sleep(float(str(request.get("seconds", 0))))
         self.machine.reboot()
         if self.ssh is not None:

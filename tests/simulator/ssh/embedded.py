@@ -41,8 +41,7 @@ class EmbeddedSshServer:
     def stop(self) -> None:
         self._call(self._close())
         victims = {below for pid in self._children for below in (pid, *processes.descendants(pid))}
-        for pid in victims | set(processes.of_host(self._root)):
-            processes.kill(pid)
+        processes.kill_at_once((*victims, *processes.of_host(self._root)))
 
     def cut(self, pid: int, env: Mapping[str, str]) -> None:
         del pid

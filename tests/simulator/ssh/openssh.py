@@ -90,8 +90,7 @@ class OpenSshServer:
         """An earlier daemon that was killed has left its sshd behind."""
         record = self._keys.directory / "sshd.pid"
         if record.exists() and "sshd" in processes.name(pid := int(record.read_text(encoding="ascii"))):
-            for victim in (pid, *processes.descendants(pid)):
-                processes.kill(victim)
+            processes.kill_at_once((pid, *processes.descendants(pid)))
         record.unlink(missing_ok=True)
 
     def _wait_listening(self, log: Path) -> None:
@@ -110,12 +109,11 @@ class OpenSshServer:
     def stop(self) -> None:
         if self._process is None:
             return
-        victims = processes.descendants(self._process.pid)
-        self._process.kill()
+        processes.kill_at_once(
+            (self._process.pid, *processes.descendants(self._process.pid), *processes.of_host(self._root))
+        )
         self._process.wait(10)
         self._process = None
-        for pid in {*victims, *processes.of_host(self._root)}:
-            processes.kill(pid)
 
     def cut(self, pid: int, env: Mapping[str, str]) -> None:
         del env
