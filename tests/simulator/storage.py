@@ -229,10 +229,6 @@ class Storage:
             if dataset.name == name:
                 self._holders.get(dataset.guid, set()).discard(holder)
 
-    def volume_size(self, path: str) -> int:
-        """Bytes the device reports now; raises FileNotFoundError."""
-        return self._by_node(path).volsize
-
     def _by_node(self, path: str) -> Dataset:
         text = str(path).removeprefix(str(self.machine.root))
         dataset = self.tree.get(text.removeprefix(_ZVOL)) if text.startswith(_ZVOL) else None

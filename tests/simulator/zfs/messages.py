@@ -42,10 +42,6 @@ def cannot_destroy(name: str, reason: str) -> str:
     return f"cannot destroy '{name}': {reason}"
 
 
-def cannot_set(name: str, reason: str) -> str:
-    return f"cannot set property for '{name}': {reason}"
-
-
 def invalid_property(name: str) -> str:
     return f"invalid property '{name}'"
 

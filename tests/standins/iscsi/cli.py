@@ -31,7 +31,6 @@ _DEFAULTS = {
     "node.session.timeo.replacement_timeout": "120",
     "node.session.auth.authmethod": "None",
 }
-_TARGET_NOT_FOUND = (2, 3)
 _UNPROVEN = 0
 _INITIATOR_ERROR = 2
 

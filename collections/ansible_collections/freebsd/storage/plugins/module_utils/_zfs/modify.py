@@ -13,9 +13,7 @@ from .._state import Facts, ModifyVolume, NextRound, Plan
 from ..errors import HostError
 from .model import Volume
 from .seen import check_seen
-
-# zfs get shows one of the two names under which a value is known.
-_SHOWN_AS = {("compression", "gzip-6"): "gzip"}
+from .values import canonical
 
 
 class VolumeModified(NamedTuple):
@@ -34,7 +32,7 @@ def plan_modify(facts: Facts, want: VolumeModified) -> Plan:
         raise HostError("not_found", f"there is no volume {want.uuid} below {facts.parent}", option="uuid")
     if volume.uuid in facts.fresh | facts.unsettled | facts.grown | facts.modified | facts.tapped:
         raise NextRound
-    shown = {name: _SHOWN_AS.get((name, value), value) for name, value in want.properties.items()}
+    shown = {name: canonical(name, value) for name, value in want.properties.items()}
     differing = {name: value for name, value in shown.items() if volume.settings.get(name) != value}
     thin = _new_thin(volume, want)
     if not differing and thin is None:
